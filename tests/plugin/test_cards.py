@@ -1,0 +1,52 @@
+"""The model cards: nine metrics, no two of them sharing a file or a download."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from dpiqa_plugin.cards import CARDS
+
+REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
+
+
+def test_all_nine_metrics_have_a_card():
+    datasets = ("", "-clive", "-flive", "-spaq")
+    assert set(CARDS) == {f"dpiqa{d}" for d in datasets} | {f"dpiqa_student{d}" for d in datasets} | {
+        "dpiqa_lite"
+    }
+    assert all(card.metric == name for name, card in CARDS.items())
+
+
+def test_no_two_cards_share_a_file_or_a_download():
+    assert len({card.filename for card in CARDS.values()}) == 9
+    assert len({card.drive_id for card in CARDS.values() if card.drive_id}) == 8
+
+
+def test_only_the_bundled_model_needs_no_download():
+    assert [name for name, card in CARDS.items() if card.drive_id is None] == ["dpiqa_lite"]
+
+
+@pytest.mark.skipif(
+    not REFERENCE.is_dir(), reason="needs the reference tables, which are not part of the repository"
+)
+@pytest.mark.parametrize(("metric", "drop"), [("dpiqa", "vae.decoder."), ("dpiqa_student", "nothing")])
+def test_sizes_follow_from_the_published_tables(metric, drop):
+    table = json.loads((REFERENCE / f"{CARDS[metric].architecture}_state_dict.json").read_text())
+    numbers = sum(math.prod(shape) for shape in table.values())
+    kept = sum(math.prod(shape) for key, shape in table.items() if not key.startswith(drop))
+    assert CARDS[metric].size == pytest.approx(4 * numbers, rel=0.01)
+    assert 0.99 * 2 * kept < CARDS[metric].min_size <= 2 * kept
+
+
+@pytest.mark.skipif(
+    not REFERENCE.is_dir(), reason="needs the reference tables, which are not part of the repository"
+)
+def test_drive_ids_are_the_published_ones():
+    published = (REFERENCE / "README.md").read_text()
+    for card in CARDS.values():
+        if card.drive_id:
+            row = next(line for line in published.splitlines() if card.drive_id in line)
+            assert row.split("|")[1].strip() == card.trained_on
+            assert row.split("|")[2 if card.architecture == "teacher" else 3].strip() == card.drive_id
