@@ -94,10 +94,6 @@ class _Partial:
     def receive(self, response: Response) -> None:
         """Append a 206 answer, or start again with a 200 answer."""
         start = self._start_of(response)
-        if not start:
-            self.discard()
-            if validator := _strong_validator(response):
-                self._validator.write_text(validator)
         total = _announced_size(response, start)
         self._write(response, start, total)
         size = self.path.stat().st_size
@@ -115,10 +111,14 @@ class _Partial:
     def _write(self, response: Response, start: int, total: int | None) -> None:
         from tqdm import tqdm
 
+        if not start:
+            self._validator.unlink(missing_ok=True)  # it never stands beside other bytes than its own
         with (
-            self.path.open("ab") as file,
+            self.path.open("ab" if start else "wb") as file,
             tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=self.path.name) as progress,
         ):
+            if not start and (validator := _strong_validator(response)):
+                self._validator.write_text(validator)
             for block in response.iter_content(_BLOCK):
                 file.write(block)
                 progress.update(len(block))
