@@ -1,0 +1,1 @@
+"""Readers of labelled photo collections, one layout a file."""
