@@ -26,3 +26,15 @@ class WeightsError(DPIQAError):
 
 class PhotoError(DPIQAError):
     """One photo could not be read. The batch records the reason and goes on."""
+
+
+class UsageError(DPIQAError):
+    """What was asked for cannot be done as asked: a folder that is not there, a metric nobody knows."""
+
+
+class MetricError(DPIQAError):
+    """A metric that exists could not be made ready, for a reason other than its weights."""
+
+
+class ReportError(DPIQAError):
+    """The results could not be written where they should go."""
