@@ -1,0 +1,1 @@
+"""The application: the batch tool ``dpiqa-batch`` and the engine it runs on."""

@@ -1,0 +1,1 @@
+"""From paths to scores: scan, decode, infer. Knows nothing of terminals and windows."""

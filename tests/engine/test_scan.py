@@ -1,0 +1,93 @@
+"""Folders are walked whole, once and in order, whatever is in them."""
+
+import os
+import sys
+
+import pytest
+
+from dpiqa_desktop.engine.scan import scan
+from dpiqa_plugin.errors import UsageError
+
+
+def _touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def _found(folder, *paths):
+    return [os.path.relpath(path, folder) for path in scan([str(path) for path in paths or (folder,)]).photos]
+
+
+def test_photos_come_by_name_those_of_subfolders_after(tmp_path):
+    _touch(tmp_path, "b.jpg", "a/2.PNG", "a/1.webp", "c.tiff", "a/deep/x.bmp", "z/y.jpeg")
+    names = ["b.jpg", "c.tiff", "a/1.webp", "a/2.PNG", "a/deep/x.bmp", "z/y.jpeg"]
+    assert _found(tmp_path) == [os.path.normpath(name) for name in names]
+
+
+def test_what_is_no_photo_by_name_or_hidden_is_left_out(tmp_path):
+    _touch(tmp_path, "a.jpg", "._a.jpg", ".trash/b.jpg", "notes.txt", "IMG.CR2.xmp", "jpg", "clip.mp4")
+    assert _found(tmp_path) == ["a.jpg"]
+
+
+def test_a_file_that_is_named_is_taken_whatever_it_is_called(tmp_path):
+    _touch(tmp_path, "scan_0001", ".hidden")
+    assert _found(tmp_path, tmp_path / "scan_0001", tmp_path / ".hidden") == ["scan_0001", ".hidden"]
+
+
+def test_nothing_is_listed_twice(tmp_path):
+    _touch(tmp_path, "x/a.jpg")
+    assert _found(tmp_path, tmp_path, tmp_path / "x", tmp_path / "x" / "a.jpg") == [
+        os.path.join("x", "a.jpg")
+    ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symlinks need a privilege on Windows")
+def test_symlink_loops_end_and_linked_folders_are_followed(tmp_path):
+    _touch(tmp_path, "in/a.jpg", "elsewhere/b.jpg")
+    (tmp_path / "in" / "up").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "away").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "in")
+    found = _found(tmp_path, tmp_path / "in")
+    assert found == ["in/a.jpg", "in/away/b.jpg"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' file systems do not take such names")
+def test_a_name_that_is_not_utf8_leads_to_its_file(tmp_path):
+    name = b"caf\xe9\n.jpg"
+    with open(os.path.join(os.fsencode(tmp_path), name), "wb"):
+        pass
+    (path,) = scan([str(tmp_path)]).photos
+    assert os.path.basename(os.fsencode(path)) == name
+    assert os.path.isfile(path)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/1"), reason="needs a folder that not even root can list")
+def test_a_folder_that_cannot_be_listed_is_reported_and_the_rest_found(tmp_path):
+    _touch(tmp_path, "a.jpg")
+    deep = tmp_path / "too_deep"
+    deep.mkdir()
+    # Deeper than a path may be long: can be made step by step, but not be listed by its full name.
+    descriptor = os.open(deep, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("n" * 250, dir_fd=descriptor)
+        below = os.open("n" * 250, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    os.close(descriptor)
+    found = scan([str(tmp_path)])
+    assert [os.path.basename(path) for path in found.photos] == ["a.jpg"]
+    (failure,) = found.unreadable
+    assert "cannot list this folder" in failure.reason
+
+
+def test_a_missing_path_is_a_usage_error_that_names_it(tmp_path):
+    _touch(tmp_path, "a.jpg")
+    with pytest.raises(UsageError, match=r"no such file or folder: .*nowhere"):
+        scan([str(tmp_path), str(tmp_path / "nowhere")])
+
+
+def test_no_photo_at_all_is_a_usage_error(tmp_path):
+    _touch(tmp_path, "notes.txt")
+    with pytest.raises(UsageError, match=r"no photos in .*\.jpg"):
+        scan([str(tmp_path)])
