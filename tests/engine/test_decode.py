@@ -1,0 +1,176 @@
+"""Every kind of file becomes the pixels it shows, or a reason why not."""
+
+import contextlib
+import io
+import re
+
+import numpy as np
+import pytest
+from makers.photos import COLOUR, GREY, make_torture_folder, scene
+from PIL import Image
+
+from dpiqa_desktop.engine import decode as decode_module
+from dpiqa_desktop.engine.decode import decode
+from dpiqa_desktop.engine.scan import scan
+from dpiqa_plugin.errors import PhotoError
+from dpiqa_plugin.preprocess import squash
+
+# Lossy formats at quality 95 come back within 2 of 255 on average over this scene, CMYK JPEG within 3. Wrong
+# channel order, inversion, scale or frame is off by 30 and more.
+TOLERANCE = 4
+
+
+def _distance(a, b):
+    return np.abs(a.astype(int) - b.astype(int)).mean()
+
+
+@pytest.mark.parametrize("name", COLOUR)
+def test_every_format_shows_the_scene(name, tmp_path):
+    COLOUR[name](scene(), tmp_path / name)
+    assert _distance(decode(str(tmp_path / name), None), np.asarray(scene())) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", GREY)
+def test_grey_is_neither_clipped_nor_coloured(name, tmp_path):
+    GREY[name](scene(), tmp_path / name)
+    expected = np.asarray(scene().convert("L").convert("RGB"))
+    assert _distance(decode(str(tmp_path / name), None), expected) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["baseline.jpg", "plain.png", "lossless.webp", "plain.tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photos_are_turned_upright(name, orientation, tmp_path):
+    undo = {
+        2: 0,
+        3: 3,
+        4: 1,
+        5: 5,
+        6: 2,
+        7: 6,
+        8: 4,
+    }  # EXIF orientation -> PIL.Image.Transpose that undoes it
+    stored = scene().transpose(Image.Transpose(undo[orientation])) if orientation > 1 else scene()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = str(tmp_path / name)
+    COLOUR[name](stored, tmp_path / name)
+    with Image.open(path) as image:
+        image.load()
+        image.save(path, exif=exif, **({"lossless": True} if name.endswith("webp") else {}))
+    assert _distance(decode(path, None), np.asarray(scene())) < TOLERANCE
+    assert _distance(decode(path, 96), squash(scene(), 96)) < TOLERANCE
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB"])
+def test_transparency_shows_white(mode, tmp_path):
+    path = tmp_path / "logo.png"
+    if mode == "P":
+        image = Image.new("P", (20, 10), 1)
+        image.putpalette([255, 0, 0, 0, 0, 255])
+        image.paste(0, (0, 0, 10, 10))
+        image.save(path, transparency=0)
+    elif mode == "RGB":
+        image = Image.new("RGB", (20, 10), (0, 0, 255))
+        image.paste((255, 0, 0), (0, 0, 10, 10))
+        image.save(path, transparency=(255, 0, 0))
+    else:
+        opaque = {"RGBA": (0, 0, 255, 255), "LA": (0, 255)}[mode]
+        image = Image.new(mode, (20, 10), opaque)
+        image.paste((*opaque[:-1], 0), (0, 0, 10, 10))
+        image.save(path)
+    pixels = decode(str(path), None)
+    assert (pixels[:, :10] == 255).all()
+    assert (pixels[:, 10:, 0] == 0).all()
+
+
+def test_half_transparency_is_mixed_with_white(tmp_path):
+    Image.new("RGBA", (4, 4), (0, 0, 0, 128)).save(tmp_path / "veil.png")
+    assert np.abs(decode(str(tmp_path / "veil.png"), None).astype(int) - 127).max() <= 1
+
+
+def test_the_colour_profile_is_ignored(tmp_path):
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    scene().save(tmp_path / "profiled.png", icc_profile=profile)
+    assert (decode(str(tmp_path / "profiled.png"), None) == np.asarray(scene())).all()
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")  # which Pillow goes on after
+def test_broken_exif_does_not_cost_the_photo(tmp_path):
+    scene().save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f garbage", quality=95, subsampling=0)
+    assert _distance(decode(str(tmp_path / "a.jpg"), None), np.asarray(scene())) < TOLERANCE
+
+
+def test_numbers_without_a_white_point_are_refused(tmp_path):
+    Image.fromarray(np.linspace(0, 1, 100, dtype=np.float32).reshape(10, 10)).save(tmp_path / "depth.tif")
+    with pytest.raises(PhotoError, match="32-bit"):
+        decode(str(tmp_path / "depth.tif"), 64)
+
+
+@pytest.mark.parametrize("size", [(2400, 1600), (1600, 2400), (4000, 500)])
+def test_reduced_jpeg_decoding_gives_the_pixels_of_the_full_one(size, tmp_path):
+    path = tmp_path / "large.jpg"
+    scene(*size).save(path, quality=92)
+    with Image.open(path) as image:
+        full = squash(image.convert("RGB"), 96)
+    # 96 px leave room for every scale that JPEG has. Noise of deviation 3 averages out in both.
+    assert _distance(decode(str(path), 96), full) < 1
+    assert decode(str(path), None).shape == (size[1], size[0], 3)
+
+
+def test_pixels_are_contiguous_bytes_of_the_asked_size(tmp_path):
+    scene(30, 50).save(tmp_path / "a.png")
+    pixels = decode(str(tmp_path / "a.png"), 384)
+    assert (pixels.shape, pixels.dtype, pixels.flags.c_contiguous) == ((384, 384, 3), np.uint8, True)
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning:PIL")  # Pillow's own words about the damage
+def test_torture_folder_gives_pixels_or_reasons(tmp_path):
+    for name, reason in make_torture_folder(tmp_path).items():
+        path = str(tmp_path / name)
+        if reason is None:
+            assert decode(path, 64).shape == (64, 64, 3), name
+        else:
+            with pytest.raises(PhotoError) as caught:
+                decode(path, 64)
+            assert re.search(reason, str(caught.value)), (name, str(caught.value))
+
+
+def test_a_bomb_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    scene(40, 30).save(tmp_path / "a.png")
+    monkeypatch.setattr(decode_module, "MAX_PIXELS", 1199)
+    with pytest.raises(PhotoError, match=r"40 x 30 pixels .* refused"):
+        decode(str(tmp_path / "a.png"), 64)
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning:PIL")
+@pytest.mark.parametrize("name", ["baseline.jpg", "plain.png", "lossless.webp", "lzw.tif", "plain.bmp"])
+def test_no_damage_gets_past_as_another_error(name, tmp_path):
+    """Wherever bytes are lost or turned, the outcome is pixels or a PhotoError."""
+    COLOUR[name](scene(80, 60), tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    damage = np.random.default_rng(0)
+    victim = tmp_path / "victim"
+    outcomes = set()
+    for _ in range(60):
+        broken = io.BytesIO(content)
+        start = int(damage.integers(0, len(content)))
+        broken.seek(start)
+        broken.write(damage.bytes(int(damage.integers(1, 40))))
+        victim.write_bytes(broken.getvalue()[: int(damage.integers(start, len(content) + 1))])
+        try:
+            outcomes.add(decode(str(victim), 64).shape)
+        except PhotoError:
+            outcomes.add("refused")
+    assert "refused" in outcomes
+    assert outcomes <= {(64, 64, 3), "refused"}
+
+
+def test_camera_files_decode_or_say_why(shared):
+    decoded = 0
+    for path in scan([str(shared / "data" / "camera")]).photos:
+        with contextlib.suppress(PhotoError):
+            assert decode(path, 64).shape == (64, 64, 3)
+            decoded += 1
+    assert decoded > 100
