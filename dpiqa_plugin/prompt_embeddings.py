@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dpiqa_plugin import fingerprint
 from dpiqa_plugin.atomic import replacing
@@ -26,6 +26,14 @@ SHAPE = (len(PROMPTS), 768)
 FILENAME = "dpiqa_prompt_embeddings.safetensors"
 _KEY = "prompt_embeddings"
 _BATCH = 33
+_FILES = [
+    "config.json",
+    "model.safetensors",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer*",
+    "special_tokens_map.json",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -81,35 +89,62 @@ def compute_prompt_embeddings(model: str = CLIP, prompts: Sequence[str] = PROMPT
         WeightsError: the model is neither on this machine nor to be had from the hub.
         MissingExtraError: transformers is not installed.
     """
-    try:
-        from transformers import AutoTokenizer, CLIPTextModelWithProjection
-    except ImportError as error:
-        raise MissingExtraError("Embedding the prompts of the metric dpiqa", "pyiqa") from error
     import torch
     from tqdm import tqdm
 
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model)
-        tower: torch.nn.Module = CLIPTextModelWithProjection.from_pretrained(model)
-    except OSError as error:  # what transformers 4 and 5 raise for all troubles with the hub
-        raise _unreachable(model, error) from error
-    tower.to(torch.float32).eval()  # transformers 5 keeps the file's type
+    tokenizer, tower = _text_tower(_folder_of(model))
     batches = [list(prompts[start : start + _BATCH]) for start in range(0, len(prompts), _BATCH)]
     with torch.inference_mode():
         embedded = [
             tower(**tokenizer(batch, padding=True, return_tensors="pt")).text_embeds
             for batch in tqdm(batches, desc="Embedding the prompts (once)")
         ]
-        return torch.cat(embedded).clone()
+    return torch.cat(embedded)
 
 
-def _unreachable(model: str, error: Exception) -> WeightsError:
+def _folder_of(model: str) -> Path:
+    if Path(model).is_dir():
+        return Path(model)
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise MissingExtraError("Embedding the prompts of the metric dpiqa", "pyiqa") from error
+    try:
+        # Not left to from_pretrained: without a connection that tries again for 70 s, and this fails at once.
+        return Path(snapshot_download(model, allow_patterns=_FILES))
+    except Exception as error:  # of requests, httpx or httpx2, depending on the version of huggingface_hub
+        raise _unavailable(model, error) from error
+
+
+def _text_tower(folder: Path) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    try:
+        from transformers import AutoTokenizer, CLIPTextModelWithProjection
+    except ImportError as error:
+        raise MissingExtraError("Embedding the prompts of the metric dpiqa", "pyiqa") from error
+    import torch
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        loaded: Any = CLIPTextModelWithProjection.from_pretrained(folder, output_loading_info=True)
+    except (OSError, ValueError) as error:
+        raise _unavailable(str(folder), error) from error
+    tower, report = loaded
+    if missing := report["missing_keys"]:  # transformers would go on with random numbers in their place
+        raise _unavailable(str(folder), ValueError(f"it lacks {', '.join(sorted(missing)[:3])}"))
+    return tokenizer, tower.to(torch.float32).eval()  # transformers 5 keeps the file's data type
+
+
+def _unavailable(model: str, error: Exception) -> WeightsError:
     return WeightsError(
-        f"The prompts of the metric dpiqa must be embedded once with {model} from the Hugging Face hub, "
-        f"which could not be had: {str(error).strip().splitlines()[0]} By hand: create the metric dpiqa on a "
+        f"The prompts of the metric dpiqa must be embedded once with {CLIP} from the Hugging Face hub. "
+        f"{model} could not be had: {_first_line(error)}. By hand: create the metric dpiqa on a "
         f"machine that is online, and copy {FILENAME} from its pyiqa cache to {cache_dir() / FILENAME}, "
         "or pass that file as prompt_embeddings=PATH"
     )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def _read(path: Path) -> Tensor:
@@ -119,7 +154,7 @@ def _read(path: Path) -> Tensor:
     tensors = list(content.values()) if isinstance(content, Mapping) else [content]
     if len(tensors) != 1 or not isinstance(tensors[0], torch.Tensor) or not tensors[0].is_floating_point():
         raise WeightsError(f"{path} must hold prompt embeddings: one floating-point tensor of shape {SHAPE}")
-    embeddings = tensors[0].float()
+    embeddings = tensors[0].detach().float()
     if embeddings.shape != SHAPE or not embeddings.isfinite().all():
         raise WeightsError(
             f"{path} must hold finite prompt embeddings of shape {SHAPE}, not {tuple(embeddings.shape)}"

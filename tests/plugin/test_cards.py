@@ -2,13 +2,10 @@
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 
 from dpiqa_plugin.cards import CARDS
-
-REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
 
 
 def test_all_nine_metrics_have_a_card():
@@ -28,23 +25,17 @@ def test_only_the_bundled_model_needs_no_download():
     assert [name for name, card in CARDS.items() if card.drive_id is None] == ["dpiqa_lite"]
 
 
-@pytest.mark.skipif(
-    not REFERENCE.is_dir(), reason="needs the reference tables, which are not part of the repository"
-)
 @pytest.mark.parametrize(("metric", "drop"), [("dpiqa", "vae.decoder."), ("dpiqa_student", "nothing")])
-def test_sizes_follow_from_the_published_tables(metric, drop):
-    table = json.loads((REFERENCE / f"{CARDS[metric].architecture}_state_dict.json").read_text())
+def test_sizes_follow_from_the_published_tables(metric, drop, shared):
+    table = json.loads((shared / "reference" / f"{CARDS[metric].architecture}_state_dict.json").read_text())
     numbers = sum(math.prod(shape) for shape in table.values())
     kept = sum(math.prod(shape) for key, shape in table.items() if not key.startswith(drop))
     assert CARDS[metric].size == pytest.approx(4 * numbers, rel=0.01)
     assert 0.99 * 2 * kept < CARDS[metric].min_size <= 2 * kept
 
 
-@pytest.mark.skipif(
-    not REFERENCE.is_dir(), reason="needs the reference tables, which are not part of the repository"
-)
-def test_drive_ids_are_the_published_ones():
-    published = (REFERENCE / "README.md").read_text()
+def test_drive_ids_are_the_published_ones(shared):
+    published = (shared / "reference" / "README.md").read_text()
     for card in CARDS.values():
         if card.drive_id:
             row = next(line for line in published.splitlines() if card.drive_id in line)

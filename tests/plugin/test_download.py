@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from makers.weights_server import QUOTA_PAGE, Answer, WeightsServer, send_google_to, serve_drive_file
 
 from dpiqa_plugin import fingerprint
 from dpiqa_plugin.download import DriveFile, WebFile, download
 from dpiqa_plugin.errors import WeightsError
-from tests.makers.weights_server import QUOTA_PAGE, Answer, WeightsServer, send_google_to, serve_drive_file
 
 DRIVE = DriveFile("18G9bcCogpTGXy1VZnBKOxQT8aXnhHNKB")
 HTML = "text/html; charset=utf-8"
