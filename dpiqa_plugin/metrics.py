@@ -1,0 +1,172 @@
+"""The modules that pyiqa builds for our metrics: photos in, scores out.
+
+pyiqa's registry holds these classes from the moment pyiqa is imported, so the models themselves, with
+diffusers, torchvision and timm, are imported only by the one that is built.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch  # noqa: TID253  # only pyiqa imports this file, and has imported torch itself
+from torch import Tensor, nn  # noqa: TID253
+
+from dpiqa_plugin.cards import CARDS
+from dpiqa_plugin.checkpoint import load_state_dict
+from dpiqa_plugin.errors import MissingExtraError
+from dpiqa_plugin.locate import find_weights
+from dpiqa_plugin.prompt_embeddings import load_prompt_embeddings
+from dpiqa_plugin.teacher_conversion import DECODER_PREFIXES, load_teacher
+
+if TYPE_CHECKING:
+    from dpiqa_plugin.models.teacher import TeacherConfig
+
+PRECISIONS = ("exact", "fast")
+_NEVER_RUN = ("text_encoder.", *DECODER_PREFIXES)
+
+
+class _Metric(nn.Module):
+    """A model as a measure: frozen, always in eval mode, and only its score comes out.
+
+    Its state dict has the model's own keys, so that pyiqa's ``load_weights`` takes a published file. (That one
+    runs whatever program a file holds; the option ``weights`` does not.)
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        # As a loss it gives gradients for the photo; its own would double the memory for nothing.
+        self.model = model.requires_grad_(False)
+        self.eval()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Score a batch of photos.
+
+        Args:
+            image: RGB or grey, shape (N, 3, H, W) or (N, 1, H, W), range 0..1, any size.
+
+        Returns:
+            Shape (N, 1), about 0..1, higher is better.
+        """
+        # As pyiqa sets it, but without TF32: its 10 bits of mantissa would show in the third decimal.
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            score: Tensor = self.model(image.expand(-1, 3, -1, -1)).score
+        return score
+
+    def train(self, mode: bool = True) -> _Metric:
+        """Stay in eval mode, also as the loss inside a module that is trained."""
+        return super().train(False)
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the model's own, without a prefix for being inside this module."""
+        return self.model.state_dict(*args, **kwargs)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        for key in [key for key in state_dict if key.startswith(prefix)]:
+            value, name = state_dict.pop(key), key.removeprefix(prefix)
+            if not name.startswith(_NEVER_RUN):
+                state_dict[f"{prefix}model.{name}"] = value
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+class DPIQALite(_Metric):
+    """``dpiqa_lite``, the bundled model.
+
+    Args:
+        weights: see `find_weights`.
+
+    Raises:
+        MissingExtraError: timm is not installed.
+        WeightsError: the weights cannot be found or do not fit.
+    """
+
+    def __init__(self, weights: str | os.PathLike[str] | None = None) -> None:
+        with _needs_extra("The metric dpiqa_lite in pyiqa"):
+            from dpiqa_plugin.models.lite import load_lite
+        super().__init__(load_lite(find_weights(CARDS["dpiqa_lite"], weights)))
+
+
+class DPIQAStudent(_Metric):
+    """``dpiqa_student``: DP-IQA's student.
+
+    Args:
+        weights: see `find_weights`.
+
+    Raises:
+        MissingExtraError: torchvision is not installed.
+        WeightsError: the weights cannot be found, fetched or do not fit.
+    """
+
+    def __init__(self, weights: str | os.PathLike[str] | None = None) -> None:
+        with _needs_extra("The metric dpiqa_student"):
+            from dpiqa_plugin.models.student import Student
+        path = find_weights(CARDS["dpiqa_student"], weights)
+        super().__init__(_filled(Student, path, load_state_dict))
+
+
+class DPIQA(_Metric):
+    """``dpiqa``: DP-IQA's teacher.
+
+    Args:
+        weights: see `find_weights`.
+        prompt_embeddings: see `load_prompt_embeddings`.
+        precision: ``"exact"`` is float32 throughout. ``"fast"`` computes in bfloat16 on a CUDA device that has
+            it and in float16 on an older one; on other devices it is the same as ``"exact"``.
+        config: of the model, if it is not the published one.
+
+    Raises:
+        MissingExtraError: diffusers or transformers is not installed.
+        WeightsError: the weights or the embeddings cannot be found, fetched or do not fit.
+        ValueError: unknown precision.
+    """
+
+    def __init__(
+        self,
+        weights: str | os.PathLike[str] | None = None,
+        prompt_embeddings: str | os.PathLike[str] | None = None,
+        precision: str = "exact",
+        config: TeacherConfig | None = None,
+    ) -> None:
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {PRECISIONS}, got {precision!r}")
+        with _needs_extra("The metric dpiqa"):
+            from dpiqa_plugin.models.teacher import Teacher
+        # Whatever may be missing is asked for before gigabytes are read.
+        path = find_weights(CARDS["dpiqa"], weights)
+        embeddings = load_prompt_embeddings(prompt_embeddings)
+        teacher = _filled(lambda: Teacher(config), path, load_teacher)
+        teacher.set_prompt_embeddings(embeddings)
+        super().__init__(teacher)
+        self.precision = precision
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Score a batch of photos; see the base class."""
+        if self.precision == "exact" or image.device.type != "cuda":
+            return super().forward(image)
+        half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        with torch.autocast("cuda", half):
+            return super().forward(image).float()
+
+
+@contextlib.contextmanager
+def _needs_extra(feature: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtraError(feature, "pyiqa") from error
+
+
+def _filled(
+    build: Callable[[], Any],
+    path: Path,
+    read: Callable[[Path, Mapping[str, tuple[int, ...]]], dict[str, Tensor]],
+) -> Any:
+    """Build a model with a file's weights and no random ones before them, which take longer than the file."""
+    with torch.device("meta"):
+        model = build()
+    tensors = read(path, {key: tuple(value.shape) for key, value in model.state_dict().items()})
+    model.to_empty(device="cpu").load_state_dict(tensors)
+    return model
