@@ -32,7 +32,7 @@ _NEVER_RUN = ("text_encoder.", *DECODER_PREFIXES)
 class _Metric(nn.Module):
     """A model as a measure: frozen, always in eval mode, and only its score comes out.
 
-    Its state dict has the model's own keys, so that pyiqa's ``load_weights`` takes a published file. (That one
+    Its state dict has the model's own keys, so that pyiqa's ``load_weights`` takes a published file. (That
     runs whatever program a file holds; the option ``weights`` does not.)
     """
 
@@ -113,8 +113,8 @@ class DPIQA(_Metric):
     Args:
         weights: see `find_weights`.
         prompt_embeddings: see `load_prompt_embeddings`.
-        precision: ``"exact"`` is float32 throughout. ``"fast"`` computes in bfloat16 on a CUDA device that has
-            it and in float16 on an older one; on other devices it is the same as ``"exact"``.
+        precision: ``"exact"`` is float32 throughout. ``"fast"`` computes in bfloat16 on a CUDA device that
+            has it and in float16 on an older one; on other devices it is the same as ``"exact"``.
         config: of the model, if it is not the published one.
 
     Raises:
