@@ -27,7 +27,7 @@ class _PyiqaFinder:
         if name != "pyiqa":
             return None
         for finder in _after(self):
-            # Finders older than Python 3.4 have no find_spec; the import system sees to them itself.
+            # One that is older than Python 3.4 has no find_spec; the import system sees to it itself.
             find = getattr(finder, "find_spec", None)
             spec: ModuleSpec | None = find(name, path, target) if find else None
             if spec is not None:
