@@ -101,7 +101,7 @@ _LITE = ModelCard(
     drive_id=None,
     size=9_000_000,
     min_size=1_000_000,
-    licence="MIT",
+    licence="Apache-2.0",
     paper="none: a compact model of this project's own, in the spirit of the DP-IQA student",
 )
 

@@ -16,7 +16,10 @@ class MissingExtraError(DPIQAError, ImportError):
     """
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f'{feature} needs packages that are not installed. Install them with: pip install "dpiqa[{extra}]"')
+        super().__init__(
+            f"{feature} needs packages that are not installed. "
+            f'Install them with: pip install "dpiqa[{extra}]"'
+        )
         self.extra = extra
 
 

@@ -18,7 +18,8 @@ DPIQA_INPUT_SIZE = 512
 def squash(photo: Image.Image, size: int) -> np.ndarray:
     """Resize to a square without cropping or keeping the aspect ratio (paper, section 4.1).
 
-    Antialiased bilinear, as torchvision's ``Resize`` does on PIL images and ``F.interpolate(antialias=True)`` on tensors.
+    Antialiased bilinear, as torchvision's ``Resize`` does on PIL images and ``F.interpolate(antialias=True)``
+    on tensors.
 
     Args:
         photo: an image of mode ``RGB``, any size.

@@ -1,0 +1,85 @@
+"""DP-IQA's quality feature decoder (paper, section 3.4): U-Net features to a map and a score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dpiqa_plugin.models.prediction import QualityPrediction
+
+_SE_REDUCTION = 16
+_HIDDEN = 512
+
+
+class SqueezeExcitation(nn.Module):
+    """Channel attention (Hu et al., arXiv 1709.01507), without biases."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        squeezed = channels // _SE_REDUCTION
+        self.fc = nn.Sequential(
+            nn.Linear(channels, squeezed, bias=False),
+            nn.ReLU(),
+            nn.Linear(squeezed, channels, bias=False),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Scale each channel of (N, C, H, W) by a factor in 0..1."""
+        scaled: Tensor = features * self.fc(features.mean(dim=(2, 3)))[:, :, None, None]
+        return scaled
+
+
+class QualityFeatureDecoder(nn.Module):
+    """Bring each map to one size and width, fuse, squeeze to 8 channels, decode to a score.
+
+    ``bnc1`` and ``classifier_dist`` are in the published checkpoints, but not used by their forward.
+    """
+
+    def __init__(self, unet_channels: Sequence[int], width: int, map_channels: int, map_size: int) -> None:
+        super().__init__()
+        self.map_size = map_size
+        # Numbered from the last up block, the highest resolution, to the first.
+        self.conv1 = nn.Conv2d(unet_channels[0], width, 3, padding=1)
+        self.se1 = SqueezeExcitation(width)
+        self.conv2 = nn.Conv2d(unet_channels[1], width, 3, padding=1)
+        self.se2 = SqueezeExcitation(width)
+        self.conv3 = nn.Conv2d(unet_channels[2], width, 3, padding=1)
+        self.se3 = SqueezeExcitation(width)
+        self.conv4 = nn.Conv2d(unet_channels[3], width, 3, padding=1)
+        self.se4 = SqueezeExcitation(width)
+        self.fuse_conv = nn.Conv2d(4 * width, width, 3, padding=1)
+        self.se_fuse = SqueezeExcitation(width)
+        self.bnc1 = nn.BatchNorm1d(width)
+        self.conv_score1 = nn.Conv2d(width, width // 4, 1)
+        self.conv_score2 = nn.Conv2d(width // 4, width // 16, 1)
+        self.conv_score3 = nn.Conv2d(width // 16, map_channels, 1)
+        self.fc1 = nn.Linear(map_channels * map_size**2, _HIDDEN)
+        self.fc2 = nn.Linear(_HIDDEN, _HIDDEN)
+        self.fc3 = nn.Linear(_HIDDEN, 1)
+        self.classifier_dist = nn.Linear(_HIDDEN, 24)
+
+    def forward(self, features: Sequence[Tensor]) -> QualityPrediction:
+        """Decode up blocks 0 to 3 into score (N, 1) and map (N, 8, S, S), S the latent's side."""
+        size = (self.map_size, self.map_size)
+        up3, up2, up1, up0 = (F.interpolate(x, size, mode="bicubic") for x in reversed(features))
+        fused = torch.cat(
+            [
+                self.se1(self.conv1(up3)),
+                self.se2(self.conv2(up2)),
+                self.se3(self.conv3(up1)),
+                self.se4(self.conv4(up0)),
+            ],
+            dim=1,
+        )
+        quality_map = self._to_map(self.se_fuse(self.fuse_conv(fused)))
+        hidden = F.relu(self.fc2(F.relu(self.fc1(quality_map.flatten(1)))))
+        return QualityPrediction(self.fc3(hidden), quality_map)
+
+    def _to_map(self, fused: Tensor) -> Tensor:
+        for conv in (self.conv_score1, self.conv_score2, self.conv_score3):
+            fused = F.relu(conv(fused))
+        return fused

@@ -1,0 +1,131 @@
+"""DP-IQA's teacher: photo quality from Stable Diffusion 1.5's U-Net features, steered by quality prompts.
+
+Paper: Fu et al., "DP-IQA: Utilizing Diffusion Prior for Blind Image Quality Assessment in the Wild", arXiv
+2405.19996. Written afresh on diffusers' own blocks after the paper and the published checkpoints' parameter
+names; none of the authors' code is used.
+
+Code: Apache-2.0. Published weights: the authors', CC BY-NC-SA 4.0.
+
+It differs from the authors' in one thing: they sample the VAE's posterior, so their scores change from run
+to run; here its mean is used. The VAE's decoder is not built and the U-Net's output convolution is not run:
+DP-IQA never needs them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from diffusers.models.adapter import FullAdapter
+from torch import Tensor, nn
+
+from dpiqa_plugin.models.adapters import TextAdapter
+from dpiqa_plugin.models.decoder import QualityFeatureDecoder
+from dpiqa_plugin.models.latent_encoder import LatentEncoder, build_latent_encoder
+from dpiqa_plugin.models.prediction import QualityPrediction
+from dpiqa_plugin.models.unet_features import build_unet, up_block_features
+from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE
+
+VAE_STRIDE = 8
+MAP_CHANNELS = 8
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """Widths of the parts; the defaults are Stable Diffusion 1.5's and the paper's.
+
+    Attributes:
+        image_size: side in pixels of the square that photos are squashed to; a multiple of 64.
+        unet_channels: of the U-Net's four levels, and of the image adapter's four maps.
+        unet_layers: residual blocks a level.
+        vae_channels: of the encoder's four levels.
+        vae_layers: residual blocks a level.
+        norm_groups: of every group norm; divides all channels.
+        prompt_shape: number of prompts and their width.
+        decoder_width: channels of the quality feature decoder.
+    """
+
+    image_size: int = DPIQA_INPUT_SIZE
+    unet_channels: tuple[int, int, int, int] = (320, 640, 1280, 1280)
+    unet_layers: int = 2
+    vae_channels: tuple[int, int, int, int] = (128, 256, 512, 512)
+    vae_layers: int = 2
+    norm_groups: int = 32
+    prompt_shape: tuple[int, int] = (1485, 768)
+    decoder_width: int = 512
+
+    @property
+    def map_size(self) -> int:
+        """Side of the latent, and of the feature map."""
+        return self.image_size // VAE_STRIDE
+
+
+REDUCED = TeacherConfig(
+    image_size=64,
+    unet_channels=(16, 16, 32, 32),
+    unet_layers=1,
+    vae_channels=(8, 8, 16, 16),
+    vae_layers=1,
+    norm_groups=8,
+    prompt_shape=(12, 24),
+    decoder_width=32,
+)
+"""The same code at a size that a CPU runs in milliseconds."""
+
+
+class Teacher(nn.Module):
+    """Latent encoder, image adapter, text adapter, U-Net features, quality feature decoder.
+
+    Built with random weights; load a state dict and set the prompt embeddings afterwards.
+    """
+
+    prompt_embeddings: Tensor | None
+    vae: LatentEncoder
+
+    def __init__(self, config: TeacherConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or TeacherConfig()
+        width = config.prompt_shape[1]
+        self.gamma = nn.Parameter(torch.ones(width))
+        self.vae = build_latent_encoder(config.vae_channels, config.vae_layers, config.norm_groups)
+        self.unet = build_unet(config.unet_channels, config.unet_layers, config.norm_groups, width)
+        self.text_adapter = TextAdapter(width)
+        self.img_adapter = FullAdapter(channels=list(config.unet_channels))
+        self.QFD = QualityFeatureDecoder(
+            config.unet_channels, config.decoder_width, MAP_CHANNELS, config.map_size
+        )
+        self.register_buffer("prompt_embeddings", None, persistent=False)
+
+    def set_prompt_embeddings(self, embeddings: Tensor) -> None:
+        """Set the condition: CLIP's embeddings of the prompts, shape ``config.prompt_shape``."""
+        if tuple(embeddings.shape) != self.config.prompt_shape:
+            raise ValueError(
+                f"embeddings must have shape {self.config.prompt_shape}, got {tuple(embeddings.shape)}"
+            )
+        self.prompt_embeddings = embeddings.to(self.gamma)
+
+    def forward(self, image: Tensor) -> QualityPrediction:
+        """Judge a batch of photos.
+
+        Args:
+            image: RGB, shape (N, 3, H, W), range 0..1, any size; squashed to 512 x 512 here. It goes to the
+                VAE as it is, neither scaled to -1..1 nor normalised: the published weights were trained so.
+
+        Returns:
+            score (N, 1), MOS/100 of the training data, about 0..1, higher is better; map (N, 8, 64, 64).
+
+        Raises:
+            RuntimeError: the prompt embeddings have not been set.
+        """
+        return self.QFD(self.features(image))  # type: ignore[no-any-return]
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Outputs of the four up blocks, 0 to 3: (N, C, S, S) with S = 16, 32, 64, 64."""
+        if self.prompt_embeddings is None:
+            raise RuntimeError("the teacher has no prompt embeddings yet; call set_prompt_embeddings first")
+        size = (self.config.image_size, self.config.image_size)
+        if image.shape[-2:] != size:
+            image = F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
+        condition = self.text_adapter(self.prompt_embeddings, self.gamma)
+        return up_block_features(self.unet, self.vae(image), condition, self.img_adapter(image))
