@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS organise_folders (
 );
 """
 _COLUMNS = "source, target, temporary, kind, size, mtime_ns, mode, placed_mtime_ns, placed_mode, sha256"
+_UNFINISHED = "state IN ('planned', 'placed', 'undoing')"
 
 
 class JournalError(DPIQAError):
@@ -145,7 +146,7 @@ class Journal:
 
     def unfinished(self) -> list[Entry]:
         """Return the photos that a run was killed over, or could not put back, the last ones first."""
-        return self._entries("state IN ('planned', 'placed', 'undoing')", ())
+        return self._entries(_UNFINISHED, ())
 
     def done(self, run: int) -> list[Entry]:
         """Return the photos of a run that can be undone, the last ones first."""
@@ -180,15 +181,17 @@ class Journal:
                 "DELETE FROM organise_folders WHERE run = ? AND path = ?", (run, os.fsencode(path))
             )
 
-    def folders_to_remove(self, run: int) -> list[tuple[int, str]]:
+    def folders_to_remove(self, run: int | None = None) -> list[tuple[int, str]]:
         """Return run and path of folders that were made by ``run`` or by runs of which nothing is left.
 
-        Inner ones first.
+        Inner ones first. None at all while any photo is unfinished: it can only be put right where its
+        folder is.
         """
         with _translated():
             rows = self._connection.execute(
-                "SELECT run, path FROM organise_folders WHERE run = ? OR run NOT IN "
-                "(SELECT run FROM organise_operations WHERE state <> 'undone') ORDER BY length(path) DESC",
+                "SELECT run, path FROM organise_folders WHERE (run = ? OR run NOT IN "
+                "(SELECT run FROM organise_operations WHERE state <> 'undone')) AND NOT EXISTS "
+                f"(SELECT 1 FROM organise_operations WHERE {_UNFINISHED}) ORDER BY length(path) DESC",
                 (run,),
             ).fetchall()
         return [(number, os.fsdecode(path)) for number, path in rows]

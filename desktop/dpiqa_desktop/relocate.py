@@ -199,7 +199,7 @@ def _recover(journal: Journal) -> Iterator[NotDone]:
         yield from (NotDone(problem.path, problem.reason) for problem in problems)
         if all(isinstance(problem, GoneError) for problem in problems):
             journal.set_state(entry, settled)
-            _remove_empty_folders(journal, entry.run)
+    _remove_empty_folders(journal)
 
 
 def _undo_move(journal: Journal, entry: Entry) -> Iterator[Operation | NotDone]:
@@ -245,10 +245,11 @@ def _undo_copy(journal: Journal, entry: Entry) -> Iterator[Operation | NotDone]:
 def _check_paths(entry: Entry) -> None:
     """Raise PlacingError unless every path leads where it led when it was written down, links and all."""
     for step in entry.steps:
-        inside = os.path.commonpath([entry.into, step.target]) == entry.into
+        if os.path.commonpath([entry.into, step.target]) != entry.into:
+            raise PlacingError(step.target, f"is outside {entry.into}, where that run put its files")
         for path in (step.source, step.target):
             folder, name = os.path.split(path)
-            if not inside or name in ("", os.curdir, os.pardir) or os.path.realpath(folder) != folder:
+            if name in ("", os.curdir, os.pardir) or os.path.realpath(folder) != folder:
                 raise PlacingError(path, "leads elsewhere than it did; a folder on the way may be a link now")
             if not os.path.isdir(folder):
                 raise PlacingError(
@@ -279,7 +280,7 @@ def _make_folder(journal: Journal, run: int, path: str) -> None:
         journal.drop_folder(run, path)
 
 
-def _remove_empty_folders(journal: Journal, run: int) -> None:
+def _remove_empty_folders(journal: Journal, run: int | None = None) -> None:
     for number, path in journal.folders_to_remove(run):
         if placing.remove_folder(path):
             journal.drop_folder(number, path)
