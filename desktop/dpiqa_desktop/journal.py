@@ -96,7 +96,7 @@ class Journal:
             (before,) = self._connection.execute("PRAGMA synchronous").fetchone()
         with contextlib.ExitStack() as stack:
             if database:
-                _lock(stack.enter_context(open(f"{database}-organise.lock", "ab")))
+                _lock(stack.enter_context(_lock_file(database)))
             with _translated():
                 self._connection.execute("PRAGMA synchronous = FULL")
             try:
@@ -249,6 +249,16 @@ def _translated() -> Iterator[None]:
         raise JournalError(
             f"the journal of what was moved cannot be used ({error}), and nothing is moved without it. "
             "Free some space or close the program that holds the score database, then try again."
+        ) from error
+
+
+def _lock_file(database: str) -> BinaryIO:
+    try:
+        return open(f"{database}-organise.lock", "ab")
+    except OSError as error:
+        raise JournalError(
+            f"cannot write beside the score database {database} ({error.strerror}), and nothing is moved "
+            "without its journal. Choose another place for the database."
         ) from error
 
 

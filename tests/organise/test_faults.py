@@ -42,7 +42,7 @@ _DISK = st.builds(
 )
 # In memory, where waiting for the disk takes no time; each example fills a folder of its own.
 _BASE = "/dev/shm" if os.path.isdir("/dev/shm") else None
-_thorough = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_thorough = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from makers.photo_folders import Disk, contents, fails_with, journal_at, on, put
+from makers.photo_folders import Disk, contents, journal_at, on, put
 
 from dpiqa_desktop.journal import Journal, JournalError
 from dpiqa_desktop.organise import NotDone, Operation, plan_copy, plan_move
@@ -19,6 +19,15 @@ from dpiqa_plugin.errors import UsageError
 
 NAMES = ["a.jpg", "a.cr2", "a.cr2.xmp", "day/b.jpg", "day/b.xmp", "day/keep.jpg"]
 KINDS = ["links", "no links", "other"]
+
+
+class FullDisk(Disk):
+    """Makes names, but has no room for content."""
+
+    def _as_this_kind(self, name, real, *args, **kwargs):
+        if name == "write":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super()._as_this_kind(name, real, *args, **kwargs)
 
 
 @pytest.fixture
@@ -186,25 +195,12 @@ def test_a_photo_with_a_file_that_cannot_go_stays_whole_and_the_next_goes(photos
 def test_a_full_disk_leaves_everything_where_it_was(photos, out, journal):
     before = contents(photos)
     plan = _plan(photos, out)
-    full = Disk("other", what=fails_with(errno.ENOSPC))
-    full._as_this_kind = _full(full)
-    with on(full):
+    with on(FullDisk("other")):
         outcomes = list(apply(plan, journal))
     assert all(outcome.reason.startswith("No space left on device") for outcome in outcomes)
     assert len(outcomes) == 2
     assert contents(photos) == before
     assert not out.exists()
-
-
-def _full(disk):
-    as_it_is = Disk._as_this_kind
-
-    def answer(name, real, *args, **kwargs):
-        if name == "write":
-            fails_with(errno.ENOSPC)(name)
-        return as_it_is(disk, name, real, *args, **kwargs)
-
-    return answer
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
