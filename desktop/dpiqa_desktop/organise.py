@@ -1,0 +1,421 @@
+"""Which photos to move or copy by their scores, and to which names: a plan as data; nothing is written here.
+
+The disk is only listed, and read where a copy's name is taken, to see whether the same file has it already.
+``relocate`` carries a plan out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dpiqa_desktop.engine.companions import group_by_photo, stem, stems_claimed
+from dpiqa_desktop.placing import PlacingError, same_content
+from dpiqa_plugin.errors import UsageError
+
+Kind = Literal["move", "copy", "keep", "remove"]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One file, planned or done.
+
+    Attributes:
+        kind: ``"move"`` and ``"copy"`` go from source to target; ``"keep"`` is a copy that is not needed, for
+            the same file is at the target already; ``"remove"``, only when undoing, takes a copy away:
+            ``target`` is the original.
+        source, target: absolute paths.
+    """
+
+    kind: Kind
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class NotDone:
+    """A file that is left where it is; ``reason`` goes on from its name and is for the user's eyes."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PlannedPhoto:
+    """A photo with all that belongs to it; goes as a whole or not at all.
+
+    Attributes:
+        stem: what the names of all its files begin with.
+        number: 1, or what is put after the stem because the names without it, or with lower ones, are taken.
+        operations: one a file.
+    """
+
+    stem: str
+    number: int
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, in this order.
+
+    Attributes:
+        what: the request in words, for the journal.
+        to: the target folder, absolute; it may not exist yet.
+        photos: what goes.
+        left: what was asked for and cannot go, with the reason.
+    """
+
+    what: str
+    to: str
+    photos: tuple[PlannedPhoto, ...]
+    left: tuple[NotDone, ...]
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """All files, for a dry run."""
+        return tuple(operation for photo in self.photos for operation in photo.operations)
+
+
+def plan_move(
+    scored: Iterable[tuple[str, float]], worse_than: float, lower_better: bool, roots: Sequence[str], to: str
+) -> Plan:
+    """Plan to move photos that score worse than ``worse_than``: below it, or above it if lower is better.
+
+    A photo of several scored files, RAW and JPEG, goes only if all of them score worse. Photos inside ``to``
+    are left alone. Symbolic links, and photos reached through a linked folder, are not moved: what they lead
+    to may be in use elsewhere.
+
+    Args:
+        scored: paths as ``engine.scan`` found them, and their scores.
+        roots: the folders and files that were scanned.
+        to: target folder. Below it, photos keep the folders that they have below their root.
+
+    Raises:
+        UsageError: ``to`` cannot be the target of these roots.
+    """
+    target = _checked_target(to, roots)
+    sign = 1 if lower_better else -1
+    chosen = [photo for photo in _gather(scored, roots, target) if photo.best(sign) > sign * worse_than]
+    chosen.sort(key=lambda photo: (photo.folder, photo.stem))
+    what = f"move photos that score worse than {worse_than:g} to {target}"
+    return _plan("move", what, target, chosen)
+
+
+def plan_copy(
+    scored: Iterable[tuple[str, float]], best: int, lower_better: bool, roots: Sequence[str], to: str
+) -> Plan:
+    """Plan to copy the ``best`` best photos. One of several scored files counts once, by its best score.
+
+    Of equal scores the first path wins. Photos inside ``to`` are left alone and do not count. Symbolic links
+    count but are not copied. Arguments and errors as for ``plan_move``.
+    """
+    target = _checked_target(to, roots)
+    sign = 1 if lower_better else -1
+    ranked = sorted(
+        _gather(scored, roots, target), key=lambda photo: (photo.best(sign), photo.folder, photo.stem)
+    )
+    return _plan("copy", f"copy the best {best} photos to {target}", target, ranked[:best])
+
+
+def next_free(photo: PlannedPhoto) -> PlannedPhoto:
+    """Plan anew a photo one of whose names was taken after it had been planned: the next number, for all."""
+    first = photo.operations[0]
+    kind: Kind = "move" if first.kind == "move" else "copy"
+    sources = tuple(operation.source for operation in photo.operations)
+    folder = os.path.dirname(first.target)
+    return _Names().choose(kind, photo.stem, sources, folder, photo.number + 1)
+
+
+@dataclass
+class _Photo:
+    """A photo with its companions, where it is and what it scored.
+
+    Attributes:
+        folder: its real folder.
+        stem: common beginning of its files' names.
+        below: its folder's path below the root.
+        names: of all its files.
+        problem: why it cannot go, if so.
+        scores: of those of its files that have one.
+    """
+
+    folder: str
+    stem: str
+    below: str
+    names: tuple[str, ...]
+    problem: str | None
+    scores: list[float]
+
+    def best(self, sign: int) -> float:
+        """The best member's score, turned so that lower is better."""
+        return min(sign * score for score in self.scores)
+
+
+def _plan(kind: Kind, what: str, to: str, chosen: Iterable[_Photo]) -> Plan:
+    names = _Names()
+    photos: list[PlannedPhoto] = []
+    left: list[NotDone] = []
+    for photo in chosen:
+        sources = tuple(os.path.join(photo.folder, name) for name in photo.names)
+        if photo.problem is not None:
+            left += (NotDone(source, photo.problem) for source in sources)
+        else:
+            folder = os.path.normpath(os.path.join(to, photo.below))
+            photos.append(names.choose(kind, photo.stem, sources, folder, 1))
+    return Plan(what, to, tuple(photos), tuple(left))
+
+
+def _checked_target(to: str, roots: Sequence[str]) -> str:
+    """Return the target folder's real path.
+
+    The folder above it must be there: a card that is not plugged in must not become a folder on the system's
+    disk.
+    """
+    if not to:
+        raise UsageError("--to needs the name of a folder")
+    target = os.path.realpath(to)
+    if os.path.lexists(target) and not os.path.isdir(target):
+        raise UsageError(f"--to {to}: is not a folder; give the name of one")
+    if not os.path.isdir(os.path.dirname(target)):
+        raise UsageError(f"--to {to}: there is no folder {os.path.dirname(target)}; create it first")
+    for root in roots:
+        if _is_inside(_real(root), target):
+            raise UsageError(
+                f"--to {to}: {root} is inside it; choose a folder beside or below what is scored"
+            )
+    return target
+
+
+def _gather(scored: Iterable[tuple[str, float]], roots: Sequence[str], to: str) -> list[_Photo]:
+    """Group scored files by photo, without those inside ``to``."""
+    places = _Places(roots, to)
+    by_folder: dict[_Place, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for path, score in scored:
+        place = places.of(path)
+        if place is not None:
+            by_folder[place][os.path.basename(path)].append(score)
+    photos: dict[tuple[str, str], _Photo] = {}
+    for place, scores in by_folder.items():
+        for photo in _photos_of(place, scores):
+            # One photo may have been found twice: below a folder, and named itself. The first counts.
+            known = photos.setdefault((photo.folder, photo.stem), photo)
+            if known is not photo:
+                known.scores += photo.scores
+    return list(photos.values())
+
+
+def _photos_of(place: _Place, scores: dict[str, list[float]]) -> Iterator[_Photo]:
+    files, links, problem = _list(place.folder)
+    groups = group_by_photo(files, [name for name in scores if name in files])
+    by_stem: dict[str, list[float]] = defaultdict(list)
+    for name, values in scores.items():
+        if name in files:
+            by_stem[stem(name)] += values
+        else:
+            gone = problem or "is no longer there"
+            yield _Photo(place.folder, name, place.below, (name,), gone, values)
+    for key, values in by_stem.items():
+        obstacle = _obstacle(place, groups[key], links)
+        yield _Photo(place.folder, key, place.below, groups[key], obstacle, values)
+
+
+def _obstacle(place: _Place, names: Sequence[str], links: frozenset[str]) -> str | None:
+    if place.linked:
+        return "is reached through a linked folder; score the folder it is in to organise it"
+    linked = [name for name in names if name in links]
+    if linked:
+        return f"is not organised because {linked[0]} is a symbolic link"
+    return None
+
+
+def _list(folder: str) -> tuple[frozenset[str], frozenset[str], str | None]:
+    """Return the names of a folder's files and links, of the links, and why it cannot be listed, if so."""
+    files, links = set(), set()
+    try:
+        with os.scandir(folder) as listing:
+            for entry in listing:
+                if entry.is_symlink():
+                    links.add(entry.name)
+                elif entry.is_file():
+                    files.add(entry.name)
+    except OSError as error:
+        return frozenset(), frozenset(), f"is in a folder that cannot be listed: {error.strerror}"
+    return frozenset(files | links), frozenset(links), None
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A folder of photos.
+
+    Attributes:
+        folder: its real path.
+        below: its path below the root that it was found under, which is what it keeps.
+        linked: it is reached through a link, so that it is really somewhere else.
+    """
+
+    folder: str
+    below: str
+    linked: bool
+
+
+class _Places:
+    """Finds the place of a path as the scan gave it; each folder is looked at once."""
+
+    def __init__(self, roots: Sequence[str], to: str) -> None:
+        self._roots = [(root, _real(root)) for root in roots]
+        self._to = to
+        self._known: dict[str, _Place | None] = {}
+
+    def of(self, path: str) -> _Place | None:
+        """Return the place, None if it is inside the target folder.
+
+        Raises:
+            ValueError: ``path`` is below none of the roots.
+        """
+        if any(path == root for root, _ in self._roots):
+            folder = os.path.dirname(_real(path))
+            return None if _is_inside(folder, self._to) else _Place(folder, "", linked=False)
+        folder = os.path.dirname(path)
+        if folder not in self._known:
+            self._known[folder] = self._look_up(folder)
+        return self._known[folder]
+
+    def _look_up(self, folder: str) -> _Place | None:
+        for root, real_root in self._roots:
+            below = _below(folder, root)
+            if below is not None:
+                real = os.path.realpath(folder)
+                linked = real != os.path.normpath(os.path.join(real_root, below))
+                return None if _is_inside(real, self._to) else _Place(real, below, linked)
+        raise ValueError(f"{folder} is below none of the scanned {[root for root, _ in self._roots]}")
+
+
+def _below(folder: str, root: str) -> str | None:
+    """Return ``folder`` relative to ``root``, by their names alone, None if it is not below it."""
+    separators = os.sep + (os.altsep or "")
+    start = root.rstrip(separators)
+    if folder.rstrip(separators) == start:
+        return ""
+    if not folder.startswith(start) or folder[len(start)] not in separators:
+        return None
+    below = os.path.normpath(folder[len(start) :].lstrip(separators))
+    return None if below.split(os.sep)[0] == os.pardir else below
+
+
+def _real(path: str) -> str:
+    """Return the real path of a folder, or of a file that may itself be a link, which is not followed."""
+    if os.path.isdir(path):
+        return os.path.realpath(path)
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder or os.curdir), name)
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    """Tell whether ``path`` is ``folder`` or below it, whatever the two are called: case, mounts."""
+    try:
+        wanted = os.stat(folder)
+    except OSError:
+        return path == folder or path.startswith(os.path.join(folder, ""))
+    while True:
+        try:
+            if os.path.samestat(os.stat(path), wanted):
+                return True
+        except OSError:
+            pass
+        if os.path.dirname(path) == path:
+            return False
+        path = os.path.dirname(path)
+
+
+class _Names:
+    """Gives out names in target folders, none twice, also where a file system ignores the case of letters."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, _Taken] = {}
+
+    def choose(
+        self, kind: Kind, stem: str, sources: tuple[str, ...], folder: str, number: int
+    ) -> PlannedPhoto:
+        """Plan a photo into ``folder`` with the lowest number, from ``number`` on, that is free."""
+        taken = self._folders.setdefault(_folded(folder), _Taken())
+        taken.look_into(folder)
+        while True:
+            start = stem if number == 1 else f"{stem}-{number}"
+            names = [start + os.path.basename(source)[len(stem) :] for source in sources]
+            same = taken.same(sources, names) if kind == "copy" else frozenset()
+            if taken.is_free(start, names) or same:
+                break
+            number += 1
+        taken.add(start, names)
+        return PlannedPhoto(
+            stem,
+            number,
+            tuple(
+                Operation("keep" if name in same else kind, source, os.path.join(folder, name))
+                for source, name in zip(sources, names, strict=True)
+            ),
+        )
+
+
+class _Taken:
+    """What is taken in one target folder: names, and stems, for a photo must not seem another's companion."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._names: dict[str, str] = {}  # folded name -> path
+        self._stems: set[str] = set()
+        self._given: set[str] = set()
+
+    def look_into(self, folder: str) -> None:
+        """Learn what is in a folder, if that is not known; Sub and sub may be two, and share names here."""
+        if folder in self._seen:
+            return
+        self._seen.add(folder)
+        # One that cannot be listed is taken for empty: placing a file there will tell.
+        with contextlib.suppress(OSError):
+            for name in os.listdir(folder):
+                self._names[_folded(name)] = os.path.join(folder, name)
+                self._stems |= {_folded(claimed) for claimed in stems_claimed(name)}
+
+    def is_free(self, start: str, names: Sequence[str]) -> bool:
+        """Tell whether nothing in the folder has one of the names or could belong to a photo ``start``."""
+        folded = {_folded(name) for name in names}
+        return (
+            _folded(start) not in self._stems
+            and folded.isdisjoint(self._names)
+            and folded.isdisjoint(self._given)
+        )
+
+    def same(self, sources: Sequence[str], names: Sequence[str]) -> frozenset[str]:
+        """Return which names the same files have already; none if another file has one of the names."""
+        same = set()
+        for source, name in zip(sources, names, strict=True):
+            there = self._names.get(_folded(name))
+            if _folded(name) in self._given or (there is not None and not _is_same(source, there)):
+                return frozenset()
+            if there is not None:
+                same.add(name)
+        return frozenset(same)
+
+    def add(self, start: str, names: Sequence[str]) -> None:
+        """Take them."""
+        self._given |= {_folded(name) for name in names}
+        self._stems.add(_folded(start))
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return same_content(one, other)
+    except PlacingError:
+        return False
+
+
+def _folded(name: str) -> str:
+    """Return what names have in common that some file system takes for one: case, composed letters."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -1,0 +1,334 @@
+"""Photos move, are copied and come back; nothing is replaced; what cannot be done comes with its reason."""
+
+import errno
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from makers.photo_folders import Disk, contents, journal_at, on, put
+
+from dpiqa_desktop.journal import Journal, JournalError
+from dpiqa_desktop.organise import NotDone, Operation, plan_copy, plan_move
+from dpiqa_desktop.placing import PlacingError
+from dpiqa_desktop.relocate import apply, recover, undo
+from dpiqa_plugin.errors import UsageError
+
+NAMES = ["a.jpg", "a.cr2", "a.cr2.xmp", "day/b.jpg", "day/b.xmp", "day/keep.jpg"]
+KINDS = ["links", "no links", "other"]
+
+
+class FullDisk(Disk):
+    """Makes names, but has no room for content."""
+
+    def _as_this_kind(self, name, real, *args, **kwargs):
+        if name == "write":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super()._as_this_kind(name, real, *args, **kwargs)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    put(folder, NAMES)
+    return folder
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with journal_at(tmp_path / "scores.db") as journal:
+        yield journal
+
+
+@pytest.fixture(params=KINDS)
+def disk(request):
+    with on(Disk(request.param)) as disk:
+        yield disk
+
+
+def _scored(folder, *names):
+    return [(str(folder / name), 0.0) for name in names]
+
+
+def _plan(folder, out, *names, planner=plan_move):
+    scored = _scored(folder, *(names or ["a.jpg", "day/b.jpg"]))
+    return planner(scored, 1 if planner is plan_move else len(scored), False, [str(folder)], str(out))
+
+
+def _names(folder):
+    return sorted(os.path.relpath(path, folder) for path in contents(folder))
+
+
+def _all_done(outcomes):
+    outcomes = list(outcomes)
+    assert [outcome for outcome in outcomes if isinstance(outcome, NotDone)] == []
+    return outcomes
+
+
+def _reasons(outcomes):
+    return {os.path.basename(o.path): o.reason for o in outcomes if isinstance(o, NotDone)}
+
+
+def test_moved_photos_are_what_they_were_and_come_back(photos, out, journal, disk):
+    before = contents(photos)
+    plan = _plan(photos, out)
+    assert tuple(_all_done(apply(plan, journal))) == plan.operations
+    assert _names(photos) == ["day/keep.jpg"]
+    for operation in plan.operations:
+        assert contents(out)[operation.target] == before[operation.source]
+    assert len(_all_done(undo(journal))) == 5
+    assert contents(photos) == before
+    assert not out.exists()
+    with pytest.raises(UsageError, match="nothing to undo"):
+        list(undo(journal))
+
+
+def test_copies_are_made_once_and_go_again(photos, out, journal, disk):
+    before = contents(photos)
+    _all_done(apply(_plan(photos, out, planner=plan_copy), journal))
+    assert sorted(contents(out).values()) == sorted(
+        value for path, value in before.items() if "keep" not in path
+    )
+    assert {outcome.kind for outcome in _all_done(apply(_plan(photos, out, planner=plan_copy), journal))} == {
+        "keep"
+    }
+    assert {outcome.kind for outcome in _all_done(undo(journal))} == {"remove"}
+    assert contents(photos) == before
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("planner", [plan_move, plan_copy])
+def test_what_takes_a_name_after_the_plan_is_not_replaced(photos, out, journal, disk, planner):
+    before = contents(photos)
+    plan = _plan(photos, out, planner=planner)
+    put(out, ["a.cr2.xmp", "a-2.jpg"], age=1)
+    (out / "day").mkdir()
+    (out / "day" / "b.xmp").touch()
+    theirs = contents(out)
+    _all_done(apply(plan, journal))
+    assert theirs.items() <= contents(out).items()
+    ours = ["a-3.cr2", "a-3.cr2.xmp", "a-3.jpg", "day/b-2.jpg", "day/b-2.xmp"]
+    assert set(ours) < set(_names(out))
+    _all_done(undo(journal))
+    assert contents(photos) == before
+    assert contents(out) == theirs
+
+
+def test_one_run_of_several_can_be_undone(photos, out, journal):
+    _all_done(apply(_plan(photos, out, "a.jpg"), journal))
+    first = journal.latest()
+    _all_done(apply(_plan(photos, out, "day/b.jpg"), journal))
+    _all_done(undo(journal, first))
+    assert _names(out) == ["day/b.jpg", "day/b.xmp"]
+    with pytest.raises(UsageError, match="no run 77"):
+        list(undo(journal, 77))
+    _all_done(undo(journal))
+    assert not out.exists()  # which the first run had made
+
+
+def test_what_was_changed_after_the_move_stays_with_all_that_belongs_to_it(photos, out, journal):
+    _all_done(apply(_plan(photos, out), journal))
+    (out / "a.cr2.xmp").write_text("edited")
+    outcomes = list(undo(journal))
+    assert list(_reasons(outcomes)) == ["a.cr2.xmp"]
+    assert _names(out) == ["a.cr2", "a.cr2.xmp", "a.jpg"]
+    assert _names(photos) == ["day/b.jpg", "day/b.xmp", "day/keep.jpg"]
+
+
+def test_what_is_gone_after_the_move_does_not_hold_the_rest(photos, out, journal):
+    _all_done(apply(_plan(photos, out), journal))
+    (out / "a.jpg").unlink()
+    assert "no longer there" in _reasons(undo(journal))["a.jpg"]
+    assert _names(photos) == ["a.cr2", "a.cr2.xmp", "day/b.jpg", "day/b.xmp", "day/keep.jpg"]
+
+
+def test_undo_replaces_nothing(photos, out, journal, disk):
+    _all_done(apply(_plan(photos, out), journal))
+    moved = contents(out)
+    put(photos, ["a.jpg"], age=1)
+    (photos / "day" / "b.jpg").touch()
+    theirs = contents(photos)
+    assert "taken" in _reasons(undo(journal))["a.jpg"]
+    assert contents(photos) == theirs
+    assert contents(out) == moved
+    (photos / "a.jpg").unlink()
+    (photos / "day" / "b.jpg").unlink()
+    _all_done(undo(journal))
+    assert _names(photos) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("change", ["copy", "copy of the same time", "original", "original gone"])
+def test_a_copy_that_may_be_the_only_one_is_kept(photos, out, journal, change):
+    _all_done(apply(_plan(photos, out, planner=plan_copy), journal))
+    if change == "original gone":
+        (photos / "a.jpg").unlink()
+    else:
+        victim = (photos if change == "original" else out) / "a.jpg"
+        status = victim.stat()
+        victim.write_bytes(b"x" * status.st_size)
+        if change == "copy of the same time":
+            os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
+    there = contents(out)
+    assert list(_reasons(undo(journal))) == ["a.jpg"]
+    assert {path: value for path, value in there.items() if "day" not in path} == contents(out)
+
+
+def test_a_photo_with_a_file_that_cannot_go_stays_whole_and_the_next_goes(photos, out, journal, disk):
+    plan = _plan(photos, out)
+    (photos / "a.jpg").unlink()
+    before = contents(photos)
+    outcomes = list(apply(plan, journal))
+    assert _reasons(outcomes) == {"a.jpg": "is no longer there"}
+    assert _names(photos) == ["a.cr2", "a.cr2.xmp", "day/keep.jpg"]
+    _all_done(undo(journal))
+    assert contents(photos) == before
+
+
+def test_a_full_disk_leaves_everything_where_it_was(photos, out, journal):
+    before = contents(photos)
+    plan = _plan(photos, out)
+    with on(FullDisk("other")):
+        outcomes = list(apply(plan, journal))
+    assert all(outcome.reason.startswith("No space left on device") for outcome in outcomes)
+    assert len(outcomes) == 2
+    assert contents(photos) == before
+    assert not out.exists()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+def test_a_target_that_takes_no_files_is_told(photos, journal):
+    before = contents(photos)
+    with pytest.raises(PlacingError, match=r"/proc/out"):
+        list(apply(_plan(photos, Path("/proc/out")), journal))
+    assert contents(photos) == before
+
+
+def test_a_card_pulled_out_is_told_and_not_made_up_for(photos, out, journal):
+    plan = _plan(photos, out)
+    out.mkdir()
+    outcomes = apply(plan, journal)
+    assert isinstance(next(outcomes), Operation)
+    before = contents(photos)
+    os.rename(out, out.with_name("pulled"))
+    rest = list(outcomes)
+    assert "plugged in" in rest[-1].reason
+    assert contents(photos).items() >= before.items()
+    assert not out.exists()
+    assert "plugged in" in next(o.reason for o in undo(journal) if isinstance(o, NotDone))
+    os.rename(out.with_name("pulled"), out)
+    _all_done(undo(journal))
+    assert _names(photos) == sorted(NAMES)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symlinks need a privilege on Windows")
+def test_undo_does_not_follow_a_folder_that_became_a_link(photos, out, journal):
+    _all_done(apply(_plan(photos, out), journal))
+    elsewhere = out.with_name("elsewhere")
+    os.rename(out, elsewhere)
+    out.symlink_to(elsewhere)
+    there = contents(elsewhere)
+    assert all("leads elsewhere" in reason for reason in _reasons(undo(journal)).values())
+    assert contents(elsewhere) == there
+
+
+def test_a_journal_that_names_a_file_outside_its_target_is_not_believed(photos, out, journal, tmp_path):
+    _all_done(apply(_plan(photos, out), journal))
+    put(tmp_path, ["precious"])
+    with sqlite3.connect(tmp_path / "scores.db") as connection:
+        connection.execute("UPDATE organise_operations SET target = ?", (os.fsencode(tmp_path / "precious"),))
+    connection.close()
+    assert _reasons(undo(journal)).keys() == {"precious"}
+    assert (tmp_path / "precious").exists()
+
+
+def test_nothing_is_moved_without_a_journal(photos, out, journal, tmp_path):
+    before = contents(photos)
+    plan = _plan(photos, out)
+    outcomes = apply(plan, journal)
+    next(outcomes)
+    with sqlite3.connect(tmp_path / "scores.db", timeout=0) as connection:
+        connection.execute("DROP TABLE organise_operations")
+    connection.close()
+    with pytest.raises(JournalError, match="nothing is moved without it"):
+        list(outcomes)
+    assert contents(photos).items() >= {k: v for k, v in before.items() if "day" in k}.items()
+
+
+def test_only_one_process_organises_at_a_time(photos, out, journal, tmp_path):
+    outcomes = apply(_plan(photos, out), journal)
+    next(outcomes)
+    with journal_at(tmp_path / "scores.db") as other:
+        with pytest.raises(JournalError, match="another dpiqa-batch"):
+            list(recover(other))
+        outcomes.close()
+        assert list(recover(other)) == []
+
+
+def test_a_run_can_be_stopped_between_photos(photos, out, journal):
+    before = contents(photos)
+    outcomes = apply(_plan(photos, out), journal)
+    next(outcomes)
+    outcomes.close()
+    assert _names(out) == ["a.cr2", "a.cr2.xmp", "a.jpg"]
+    _all_done(undo(journal))
+    assert contents(photos) == before
+
+
+def test_a_journal_in_memory_will_do(photos, out):
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    before = contents(photos)
+    _all_done(apply(_plan(photos, out), Journal(connection)))
+    _all_done(undo(Journal(connection)))
+    connection.close()
+    assert contents(photos) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' file systems do not take such names")
+def test_names_of_any_bytes_go_and_come_back(photos, out, journal, disk):
+    name = os.fsdecode(b"caf\xe9\n/b\xff\xc3\n")
+    put(photos, [f"{name}.jpg", f"{name}.jpg.xmp"])
+    before = contents(photos)
+    _all_done(apply(_plan(photos, out, f"{name}.jpg"), journal))
+    assert _names(out) == sorted([f"{name}.jpg", f"{name}.jpg.xmp"])
+    _all_done(undo(journal))
+    assert contents(photos) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="needs extended attributes")
+def test_a_copy_keeps_extended_attributes(photos, out, journal):
+    try:
+        os.setxattr(photos / "a.jpg", "user.rating", b"5")
+    except OSError:
+        pytest.skip("needs a file system with extended attributes")
+    _all_done(apply(_plan(photos, out, planner=plan_copy), journal))
+    assert os.getxattr(out / "a.jpg", "user.rating") == b"5"
+
+
+@pytest.fixture
+def another_file_system(tmp_path):
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs /dev/shm on another file system than the temporary folder")
+    folder = tempfile.mkdtemp(dir=memory)
+    yield Path(folder)
+    shutil.rmtree(folder)
+
+
+def test_photos_go_to_another_file_system_and_come_back(photos, journal, another_file_system):
+    before = contents(photos)
+    plan = _plan(photos, another_file_system / "out")
+    _all_done(apply(plan, journal))
+    moved = contents(another_file_system)
+    assert {o.source: moved[o.target] for o in plan.operations}.items() <= before.items()
+    assert _names(photos) == ["day/keep.jpg"]
+    _all_done(undo(journal))
+    assert contents(photos) == before
+    assert contents(another_file_system) == {}
