@@ -17,6 +17,7 @@ from typing import Any
 from dpiqa_desktop.exit_codes import ExitCode, code_of_error, code_of_run
 from dpiqa_desktop.options import DEFAULT_METRIC, BatchOptions
 from dpiqa_plugin import __version__
+from dpiqa_plugin.cards import CARDS
 from dpiqa_plugin.errors import DPIQAError
 
 _DESCRIPTION = """\
@@ -91,6 +92,7 @@ def score_photos(options: BatchOptions) -> ExitCode:
     from dpiqa_desktop.engine.backends import create_backend
     from dpiqa_desktop.engine.run import run
     from dpiqa_desktop.engine.scan import scan
+    from dpiqa_desktop.engine.stars import default_rule
     from dpiqa_desktop.records import Results, write_csv, write_json
 
     _silence_libraries()
@@ -108,11 +110,13 @@ def score_photos(options: BatchOptions) -> ExitCode:
     except KeyboardInterrupt:
         interrupted = True
     console.finish(len(results.scored), len(results.failed), time.perf_counter() - started, interrupted)
-    console.table(results.ranked()[: options.top])
+    known = CARDS.get(options.metric)
+    report = results.report(default_rule(known.score_range if known else None))
+    console.table(report.photos[: options.top])
     if options.csv:
-        write_csv(results, options.csv)
+        write_csv(report, options.csv)
     if options.json:
-        write_json(results, options.json)
+        write_json(report, options.json)
     return code_of_run(len(results.failed), interrupted)
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dpiqa_desktop.events import Event, Failed, Scored
+from dpiqa_desktop.events import Event, Failed
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+    from dpiqa_desktop.records import RankedPhoto
 
 # Controls (a newline, a terminal's escape sequences), surrogates, and line and paragraph separators.
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -53,7 +56,7 @@ class Console:
         stopped = "interrupted: " if interrupted else ""
         self._say(f"{stopped}{outcome} in {seconds:.1f} s ({scored / max(seconds, 1e-9):.1f} photos/s)")
 
-    def table(self, ranked: list[Scored]) -> None:
+    def table(self, ranked: Sequence[RankedPhoto]) -> None:
         """Print score and path, a line a photo, in the order given."""
         if self._quiet:
             return
