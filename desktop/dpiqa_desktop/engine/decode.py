@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -156,7 +156,7 @@ def _preview_pixels(preview: Preview, size: int | None, max_pixels: int) -> np.n
         return None
 
 
-def _formats_to_try(file: BinaryIO) -> Sequence[str]:
+def _formats_to_try(file: BinaryIO) -> tuple[str, ...]:
     """Choose by the file's first bytes, and load a reader of HEIF only when there is a HEIF file."""
     head = file.read(12)
     file.seek(0)

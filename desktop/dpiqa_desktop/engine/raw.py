@@ -90,7 +90,7 @@ def find_preview(raw: rawpy.RawPy, size: int | None) -> Preview | None:
 
     try:
         thumbnail = raw.extract_thumb()
-        if thumbnail.format == rawpy.ThumbFormat.JPEG:
+        if isinstance(thumbnail.data, bytes):
             # A type of its own, not Image.open: a file with several pictures inside is none here.
             image: Image.Image = JpegImagePlugin.JpegImageFile(io.BytesIO(thumbnail.data))
         else:
