@@ -31,7 +31,7 @@ def test_the_default_is_openvino(openvino):
 
 
 def test_a_score_does_not_depend_on_its_neighbours(openvino, photos):
-    pixels = [decode(path, 384) for path in photos]
+    pixels = [decode(path, 384).pixels for path in photos]
     together = openvino.score(pixels)
     alone = [openvino.score([photo])[0] for photo in pixels]
     assert together.dtype == np.float32
@@ -41,7 +41,7 @@ def test_a_score_does_not_depend_on_its_neighbours(openvino, photos):
 
 
 def test_many_more_photos_than_streams_keep_their_places(openvino, photos):
-    pixels = [decode(path, 384) for path in photos] * 8
+    pixels = [decode(path, 384).pixels for path in photos] * 8
     scores = openvino.score(pixels).reshape(8, -1)
     assert (scores == scores[0]).all()
 
@@ -50,7 +50,9 @@ def test_openvino_scores_as_pyiqa_does(openvino, photos):
     pyiqa = pytest.importorskip("pyiqa")
     metric = pyiqa.create_metric("dpiqa_lite", device="cpu")
     for path in photos:
-        assert openvino.score([decode(path, 384)])[0] == pytest.approx(metric(path).item(), abs=TOLERANCE)
+        assert openvino.score([decode(path, 384).pixels])[0] == pytest.approx(
+            metric(path).item(), abs=TOLERANCE
+        )
 
 
 def test_openvino_scores_the_example_photos_as_pyiqa_does(openvino, request):
@@ -60,13 +62,15 @@ def test_openvino_scores_the_example_photos_as_pyiqa_does(openvino, request):
     paths = [str(path) for path in sorted(examples.iterdir()) if path.suffix in {".jpg", ".png", ".webp"}]
     assert len(paths) >= 12
     for path in paths:
-        assert openvino.score([decode(path, 384)])[0] == pytest.approx(metric(path).item(), abs=TOLERANCE)
+        assert openvino.score([decode(path, 384).pixels])[0] == pytest.approx(
+            metric(path).item(), abs=TOLERANCE
+        )
 
 
 def test_torch_scores_as_openvino_does(openvino, photos):
     pytest.importorskip("pyiqa")
     torch_backend = create_backend("dpiqa_lite", "cpu:0")
-    pixels = [decode(path, torch_backend.input_size) for path in photos]
+    pixels = [decode(path, torch_backend.input_size).pixels for path in photos]
     np.testing.assert_allclose(torch_backend.score(pixels), openvino.score(pixels), atol=TOLERANCE)
 
 
@@ -77,7 +81,7 @@ def test_any_metric_of_pyiqa_gives_its_own_scores(metric, lower_better, photos):
     assert (backend.input_size, backend.lower_better) == (None, lower_better)
     # Two of equal size and two of others: stacked where that works, and back in their places.
     paths = [photos[0], photos[1], photos[0], photos[2]]
-    scores = backend.score([decode(path, None) for path in paths])
+    scores = backend.score([decode(path, None).pixels for path in paths])
     own = pyiqa.create_metric(metric, device="cpu")
     np.testing.assert_allclose(scores, [own(path).item() for path in paths], rtol=1e-4)
 

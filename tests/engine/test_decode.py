@@ -3,13 +3,13 @@
 import contextlib
 import io
 import re
+from datetime import datetime, timezone
 
 import numpy as np
 import pytest
-from makers.photos import COLOUR, GREY, make_torture_folder, scene
-from PIL import Image
+from makers.photos import COLOUR, GREY, exif_block, jpeg, make_torture_folder, scene
+from PIL import Image, TiffImagePlugin
 
-from dpiqa_desktop.engine import decode as decode_module
 from dpiqa_desktop.engine.decode import decode
 from dpiqa_desktop.engine.scan import scan
 from dpiqa_plugin.errors import PhotoError
@@ -27,14 +27,14 @@ def _distance(a, b):
 @pytest.mark.parametrize("name", COLOUR)
 def test_every_format_shows_the_scene(name, tmp_path):
     COLOUR[name](scene(), tmp_path / name)
-    assert _distance(decode(str(tmp_path / name), None), np.asarray(scene())) < TOLERANCE
+    assert _distance(decode(str(tmp_path / name), None).pixels, np.asarray(scene())) < TOLERANCE
 
 
 @pytest.mark.parametrize("name", GREY)
 def test_grey_is_neither_clipped_nor_coloured(name, tmp_path):
     GREY[name](scene(), tmp_path / name)
     expected = np.asarray(scene().convert("L").convert("RGB"))
-    assert _distance(decode(str(tmp_path / name), None), expected) < TOLERANCE
+    assert _distance(decode(str(tmp_path / name), None).pixels, expected) < TOLERANCE
 
 
 @pytest.mark.parametrize("name", ["baseline.jpg", "plain.png", "lossless.webp", "plain.tif"])
@@ -57,8 +57,8 @@ def test_photos_are_turned_upright(name, orientation, tmp_path):
     with Image.open(path) as image:
         image.load()
         image.save(path, exif=exif, **({"lossless": True} if name.endswith("webp") else {}))
-    assert _distance(decode(path, None), np.asarray(scene())) < TOLERANCE
-    assert _distance(decode(path, 96), squash(scene(), 96)) < TOLERANCE
+    assert _distance(decode(path, None).pixels, np.asarray(scene())) < TOLERANCE
+    assert _distance(decode(path, 96).pixels, squash(scene(), 96)) < TOLERANCE
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB"])
@@ -78,14 +78,14 @@ def test_transparency_shows_white(mode, tmp_path):
         image = Image.new(mode, (20, 10), opaque)
         image.paste((*opaque[:-1], 0), (0, 0, 10, 10))
         image.save(path)
-    pixels = decode(str(path), None)
+    pixels = decode(str(path), None).pixels
     assert (pixels[:, :10] == 255).all()
     assert (pixels[:, 10:, 0] == 0).all()
 
 
 def test_half_transparency_is_mixed_with_white(tmp_path):
     Image.new("RGBA", (4, 4), (0, 0, 0, 128)).save(tmp_path / "veil.png")
-    assert np.abs(decode(str(tmp_path / "veil.png"), None).astype(int) - 127).max() <= 1
+    assert np.abs(decode(str(tmp_path / "veil.png"), None).pixels.astype(int) - 127).max() <= 1
 
 
 def test_the_colour_profile_is_ignored(tmp_path):
@@ -93,13 +93,13 @@ def test_the_colour_profile_is_ignored(tmp_path):
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     scene().save(tmp_path / "profiled.png", icc_profile=profile)
-    assert (decode(str(tmp_path / "profiled.png"), None) == np.asarray(scene())).all()
+    assert (decode(str(tmp_path / "profiled.png"), None).pixels == np.asarray(scene())).all()
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")  # which Pillow goes on after
 def test_broken_exif_does_not_cost_the_photo(tmp_path):
     scene().save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f garbage", quality=95, subsampling=0)
-    assert _distance(decode(str(tmp_path / "a.jpg"), None), np.asarray(scene())) < TOLERANCE
+    assert _distance(decode(str(tmp_path / "a.jpg"), None).pixels, np.asarray(scene())) < TOLERANCE
 
 
 def test_numbers_without_a_white_point_are_refused(tmp_path):
@@ -115,13 +115,13 @@ def test_reduced_jpeg_decoding_gives_the_pixels_of_the_full_one(size, tmp_path):
     with Image.open(path) as image:
         full = squash(image.convert("RGB"), 96)
     # 96 px leave room for every scale that JPEG has. Noise of deviation 3 averages out in both.
-    assert _distance(decode(str(path), 96), full) < 1
-    assert decode(str(path), None).shape == (size[1], size[0], 3)
+    assert _distance(decode(str(path), 96).pixels, full) < 1
+    assert decode(str(path), None).pixels.shape == (size[1], size[0], 3)
 
 
 def test_pixels_are_contiguous_bytes_of_the_asked_size(tmp_path):
     scene(30, 50).save(tmp_path / "a.png")
-    pixels = decode(str(tmp_path / "a.png"), 384)
+    pixels = decode(str(tmp_path / "a.png"), 384).pixels
     assert (pixels.shape, pixels.dtype, pixels.flags.c_contiguous) == ((384, 384, 3), np.uint8, True)
 
 
@@ -130,18 +130,65 @@ def test_torture_folder_gives_pixels_or_reasons(tmp_path):
     for name, reason in make_torture_folder(tmp_path).items():
         path = str(tmp_path / name)
         if reason is None:
-            assert decode(path, 64).shape == (64, 64, 3), name
+            assert decode(path, 64).pixels.shape == (64, 64, 3), name
         else:
             with pytest.raises(PhotoError) as caught:
                 decode(path, 64)
             assert re.search(reason, str(caught.value)), (name, str(caught.value))
 
 
-def test_a_bomb_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
-    scene(40, 30).save(tmp_path / "a.png")
-    monkeypatch.setattr(decode_module, "MAX_PIXELS", 1199)
-    with pytest.raises(PhotoError, match=r"40 x 30 pixels .* refused"):
-        decode(str(tmp_path / "a.png"), 64)
+@pytest.mark.parametrize("name", ["plain.png", "baseline.jpg", "plain.tif"])
+def test_a_bomb_is_refused_before_it_is_decoded(name, tmp_path):
+    path = str(tmp_path / name)
+    COLOUR[name](scene(80, 60), tmp_path / name)
+    assert decode(path, 64, max_pixels=4800).pixels.shape == (64, 64, 3)
+    with pytest.raises(PhotoError, match=r"80 x 60 pixels are more than 4799: refused"):
+        decode(path, 64, max_pixels=4799)
+
+
+def test_jpegs_of_12_bits_are_refused(tmp_path):
+    """Eight bits are all that Pillow's libjpeg reads; the frame header says how many there are."""
+    content = jpeg(scene())
+    at = content.index(b"\xff\xc0") + 4
+    (tmp_path / "a.jpg").write_bytes(content[:at] + b"\x0c" + content[at + 1 :])
+    with pytest.raises(PhotoError):
+        decode(str(tmp_path / "a.jpg"), 64)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_truncated_jpeg_is_refused_at_every_scale(progressive, share, tmp_path):
+    scene(1600, 1200).save(tmp_path / "whole.jpg", quality=92, progressive=progressive)
+    content = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(content[: int(share * len(content))])
+    for size in (48, 96, None):
+        with pytest.raises(PhotoError, match="truncated"):
+            decode(str(tmp_path / "cut.jpg"), size)
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_reduced_decoding_knows_grey_and_inks(mode, tmp_path):
+    photo = scene(1600, 1200).convert(mode)
+    photo.save(tmp_path / "a.jpg", quality=95)
+    expected = squash(photo.convert("RGB"), 96)
+    assert _distance(decode(str(tmp_path / "a.jpg"), 96).pixels, expected) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])
+def test_every_format_tells_when_it_was_taken(name, tmp_path):
+    if name == "a.tif":
+        directory = TiffImagePlugin.ImageFileDirectory_v2()
+        directory[0x8769] = {0x9003: "2021:02:03 04:05:06", 0x9291: "25"}
+        scene().save(tmp_path / name, tiffinfo=directory)
+    else:
+        scene().save(tmp_path / name, exif=b"Exif\0\0" + exif_block(b"2021:02:03 04:05:06", b"25"))
+    expected = datetime(2021, 2, 3, 4, 5, 6, 250_000, tzinfo=timezone.utc).timestamp()
+    assert decode(str(tmp_path / name), 64).captured_at == expected
+
+
+def test_a_photo_that_does_not_tell_its_time_has_none(tmp_path):
+    scene().save(tmp_path / "a.jpg")
+    assert decode(str(tmp_path / "a.jpg"), 64).captured_at is None
 
 
 @pytest.mark.filterwarnings("ignore:.*:UserWarning:PIL")
@@ -160,7 +207,7 @@ def test_no_damage_gets_past_as_another_error(name, tmp_path):
         broken.write(damage.bytes(int(damage.integers(1, 40))))
         victim.write_bytes(broken.getvalue()[: int(damage.integers(start, len(content) + 1))])
         try:
-            outcomes.add(decode(str(victim), 64).shape)
+            outcomes.add(decode(str(victim), 64).pixels.shape)
         except PhotoError:
             outcomes.add("refused")
     assert "refused" in outcomes
@@ -171,6 +218,6 @@ def test_camera_files_decode_or_say_why(shared):
     decoded = 0
     for path in scan([str(shared / "data" / "camera")]).photos:
         with contextlib.suppress(PhotoError):
-            assert decode(path, 64).shape == (64, 64, 3)
+            assert decode(path, 64).pixels.shape == (64, 64, 3)
             decoded += 1
     assert decoded > 100

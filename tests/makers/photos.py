@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
@@ -75,6 +76,145 @@ def save_tiff_of_16_bits(image: Image.Image, path: Path) -> None:
     directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
     header = struct.pack("<2sHI", b"II", 42, bits_at + 6)
     path.write_bytes(header + data + struct.pack("<3H", 16, 16, 16) + directory + struct.pack("<I", 0))
+
+
+def exif_block(
+    date: bytes | None = None, sub_sec: bytes | None = None, orientation: int | None = None, order: str = "<"
+) -> bytes:
+    """Put EXIF together as cameras write it (EXIF 2.32, 4.5 and 4.6), without ``Exif\\0\\0`` before it."""
+    inner = [(36867, 2, date), (37521, 2, sub_sec)]
+    inner = [(tag, kind, value + b"\0") for tag, kind, value in inner if value is not None]
+    outer = [(274, 3, struct.pack(order + "H", orientation))] if orientation else []
+    header = struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, 8)
+    at = len(header) + 2 + 12 * (len(outer) + 1) + 4
+    at += at % 2
+    pointer = (34665, 4, struct.pack(order + "I", at))
+    return header + _directory([*outer, pointer], 8, order) + _directory(inner, at, order)
+
+
+_TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 10: 8}
+
+
+def _directory(entries: list[tuple[int, int, bytes]], at: int, order: str = "<", following: int = 0) -> bytes:
+    """Put a TIFF directory together that begins at ``at``, with its longer values behind it (TIFF 6.0, 2)."""
+    entries = sorted(entries)
+    table = struct.pack(order + "H", len(entries))
+    values = b""
+    values_at = at + 2 + 12 * len(entries) + 4
+    for tag, kind, value in entries:
+        table += struct.pack(order + "HHI", tag, kind, len(value) // _TYPE_SIZES[kind])
+        if len(value) <= 4:
+            table += value.ljust(4, b"\0")
+        else:
+            table += struct.pack(order + "I", values_at + len(values))
+            values += value + b"\0" * (len(value) % 2)
+    return table + struct.pack(order + "I", following) + values
+
+
+def save_dng(
+    image: Image.Image,
+    path: Path,
+    preview: bytes | None = None,
+    orientation: int = 1,
+    exif: tuple[bytes, bytes] | None = None,
+) -> None:
+    """Write a DNG (specification 1.4): the image as a Bayer sensor with sRGB's primaries would see it.
+
+    Args:
+        image: RGB, both sides even.
+        path: where to.
+        preview: a JPEG to embed.
+        orientation: as EXIF counts it; the pixels stay as they are.
+        exif: DateTimeOriginal and SubSecTimeOriginal.
+    """
+    colour = np.asarray(image) / 255
+    # The inverse of LibRaw's output curve, BT.709's, and 14 of 16 bits, to have a white level to be read.
+    linear = np.where(colour < 0.081, colour / 4.5, ((colour + 0.099) / 1.099) ** (1 / 0.45))
+    sensor = np.empty(linear.shape[:2])
+    sensor[0::2, 0::2] = linear[0::2, 0::2, 0]
+    sensor[0::2, 1::2] = linear[0::2, 1::2, 1]
+    sensor[1::2, 0::2] = linear[1::2, 0::2, 1]
+    sensor[1::2, 1::2] = linear[1::2, 1::2, 2]
+    data = np.rint(sensor * 16383).astype("<u2").tobytes()
+    from_xyz = [3.2406, -1.5372, -0.4986, -0.9689, 1.8758, 0.0415, 0.0557, -0.2040, 1.0570]  # IEC 61966-2-1
+    width, height = image.size
+    body = data + (preview or b"")
+    body += b"\0" * (len(body) % 2)
+    exif_at = 8 + len(body)
+    if exif is not None:
+        body += _directory([(36867, 2, exif[0] + b"\0"), (37521, 2, exif[1] + b"\0")], exif_at)
+
+    def short(*values: int) -> bytes:
+        return struct.pack(f"<{len(values)}H", *values)
+
+    def long(value: int) -> bytes:
+        return struct.pack("<I", value)
+
+    entries = [
+        (254, 4, long(0)),
+        (256, 4, long(width)),
+        (257, 4, long(height)),
+        (258, 3, short(16)),
+        (259, 3, short(1)),
+        (262, 3, short(32803)),
+        (271, 2, b"Maker\0"),
+        (272, 2, b"Model\0"),
+        (273, 4, long(8)),
+        (274, 3, short(orientation)),
+        (277, 3, short(1)),
+        (278, 4, long(height)),
+        (279, 4, long(len(data))),
+        (33421, 3, short(2, 2)),
+        (33422, 1, bytes([0, 1, 1, 2])),
+        (50706, 1, bytes([1, 4, 0, 0])),
+        (50708, 2, b"Maker Model\0"),
+        (50717, 4, long(16383)),
+        (50721, 10, b"".join(struct.pack("<ii", round(x * 10_000), 10_000) for x in from_xyz)),
+        (50728, 5, struct.pack("<6I", 1, 1, 1, 1, 1, 1)),
+        (50778, 3, short(21)),
+    ]
+    if exif is not None:
+        entries.append((34665, 4, long(exif_at)))
+    first = 8 + len(body)
+    directories = _directory(entries, first)
+    if preview is not None:
+        with Image.open(io.BytesIO(preview)) as opened:
+            preview_size = opened.size
+        second = first + len(directories)
+        directories = _directory(entries, first, following=second) + _directory(
+            [
+                (254, 4, long(1)),
+                (256, 4, long(preview_size[0])),
+                (257, 4, long(preview_size[1])),
+                (258, 3, short(8, 8, 8)),
+                (259, 3, short(7)),
+                (262, 3, short(6)),
+                (273, 4, long(8 + len(data))),
+                (277, 3, short(3)),
+                (278, 4, long(preview_size[1])),
+                (279, 4, long(len(preview))),
+            ],
+            second,
+        )
+    path.write_bytes(struct.pack("<2sHI", b"II", 42, first) + body + directories)
+
+
+def save_heic(image: Image.Image, path: Path, exif: bytes = b"", **options: object) -> None:
+    """Write a HEIC with little loss; an orientation in ``exif`` also as HEIF's own, as phones do."""
+    import pillow_heif
+
+    photo = pillow_heif.from_pillow(image)
+    if exif:
+        photo.info["exif"] = b"Exif\0\0" + exif
+    photo.save(path, quality=95, chroma=444, **options)
+
+
+def jpeg(image: Image.Image, exif: bytes = b"") -> bytes:
+    """Encode as JPEG with little loss; ``exif`` as ``exif_block`` makes it, first as in cameras' files."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=95, subsampling=0, exif=b"Exif\0\0" + exif if exif else b"")
+    content = buffer.getvalue()
+    return content[:2] + content[20:] if exif else content  # without JFIF's segment of 18 bytes
 
 
 def _save_grey_of_16_bits(form: str) -> Writer:

@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 
 from dpiqa_desktop.engine.backends import Backend
-from dpiqa_desktop.engine.decode import decode
+from dpiqa_desktop.engine.decode import Decoded, decode
 from dpiqa_desktop.engine.scan import Found
 from dpiqa_desktop.events import Event, Failed, Scored
 from dpiqa_plugin.errors import PhotoError
@@ -74,7 +74,7 @@ class Decoding:
     """A photo on its way through the pipeline."""
 
     path: str
-    pixels: Future[np.ndarray]
+    pixels: Future[Decoded]
 
 
 def _take_batch(window: deque[Decoding], most: int) -> list[Decoding]:
@@ -89,7 +89,7 @@ def _take_batch(window: deque[Decoding], most: int) -> list[Decoding]:
 def _score(batch: list[Decoding], backend: Backend) -> Iterator[Event]:
     """Turn a batch into its events, in its order."""
     good = [photo for photo in batch if photo.pixels.exception() is None]
-    scores = iter(_infer([photo.pixels.result() for photo in good], backend))
+    scores = iter(_infer([photo.pixels.result().pixels for photo in good], backend))
     for photo in batch:
         problem = photo.pixels.exception()
         outcome = _decoding_reason(problem) if problem else next(scores)
