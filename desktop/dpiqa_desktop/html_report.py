@@ -34,8 +34,8 @@ def write_html(report: Report, path: str) -> None:
 
     It fetches nothing, and a content security policy holds it to that; a photo's link leads to the file,
     relative to the page where both are on one drive, so that they can be moved together. A photo that can no
-    longer be read gets a placeholder. A photo takes 4 to 9 kB; the page is written as the thumbnails come, so
-    that memory does not grow with it.
+    longer be read gets a placeholder. A photo takes 6 kB on average, 3 to 11; the page is written as the
+    thumbnails come, so that memory does not grow with it.
 
     Raises:
         ReportError: the file could not be written; one that was there before is as it was.
@@ -50,7 +50,7 @@ def _write_page(report: Report, folder: str, file: TextIO) -> None:
     file.write(_summary(report))
     if report.photos:
         file.write(_controls(report, scale))
-        file.write('<main><ol id="photos">\n')
+        file.write('<main><ol id="photos" role="list">\n')
         for photo, picture in _with_pictures(report.photos):
             file.write(_tile(photo, picture, scale, _link(photo.path, folder), common))
         file.write("</ol></main>\n")
