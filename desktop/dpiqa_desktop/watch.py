@@ -244,7 +244,7 @@ def _start_observing(tops: Sequence[_Top], inbox: _Inbox, poll_seconds: float | 
         observer = (
             Observer()
             if poll_seconds is None
-            else PollingObserverVFS(os.lstat, os.scandir, polling_interval=poll_seconds)  # type: ignore[arg-type]
+            else PollingObserverVFS(os.lstat, os.scandir, polling_interval=poll_seconds)
         )
     except OSError:  # no more instances of the system's notification to be had
         return _start_observing(tops, inbox, _FALLBACK_POLL_SECONDS)
