@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from dpiqa_plugin.checkpoint import load_state_dict
 from dpiqa_plugin.models.prediction import QualityPrediction
+from dpiqa_plugin.models.squash import squash
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 
 TRUNK = "tf_efficientnet_lite0"
@@ -51,9 +52,7 @@ class Lite(nn.Module):
         Returns:
             score (N, 1), roughly 0..1, higher is better; feature map (N, 8, 48, 48), 0 or more.
         """
-        if image.shape[-2:] != (LITE_INPUT_SIZE, LITE_INPUT_SIZE):
-            size = (LITE_INPUT_SIZE, LITE_INPUT_SIZE)
-            image = F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
+        image = squash(image, LITE_INPUT_SIZE)
         # EfficientNet-Lite's own input range: (x - 127) / 128 on 0..255.
         prediction: QualityPrediction = self.head(self.trunk((image * 255 - 127) / 128))
         return prediction

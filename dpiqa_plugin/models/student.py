@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torchvision.models import efficientnet_b7
 
 from dpiqa_plugin.models.prediction import QualityPrediction
+from dpiqa_plugin.models.squash import squash
 from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE
 
 MAP_CHANNELS = 8
@@ -49,10 +50,7 @@ class Student(nn.Module):
         Returns:
             score (N, 1), MOS/100 of the training data, about 0..1, higher is better; map (N, 8, 64, 64).
         """
-        size = (DPIQA_INPUT_SIZE, DPIQA_INPUT_SIZE)
-        if image.shape[-2:] != size:
-            image = F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
-        features = self.base_model.get_submodule("features")(image)
+        features = self.base_model.get_submodule("features")(squash(image, DPIQA_INPUT_SIZE))
         quality_map = F.interpolate(
             F.relu(self.conv_transpose(features)), (MAP_SIZE, MAP_SIZE), mode="nearest"
         )

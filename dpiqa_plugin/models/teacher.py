@@ -16,7 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from diffusers.models.adapter import FullAdapter
 from torch import Tensor, nn
 
@@ -24,6 +23,7 @@ from dpiqa_plugin.models.adapters import TextAdapter
 from dpiqa_plugin.models.decoder import QualityFeatureDecoder
 from dpiqa_plugin.models.latent_encoder import LatentEncoder, build_latent_encoder
 from dpiqa_plugin.models.prediction import QualityPrediction
+from dpiqa_plugin.models.squash import squash
 from dpiqa_plugin.models.unet_features import build_unet, up_block_features
 from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE
 
@@ -124,8 +124,6 @@ class Teacher(nn.Module):
         """Outputs of the four up blocks, 0 to 3: (N, C, S, S) with S = 16, 32, 64, 64."""
         if self.prompt_embeddings is None:
             raise RuntimeError("the teacher has no prompt embeddings yet; call set_prompt_embeddings first")
-        size = (self.config.image_size, self.config.image_size)
-        if image.shape[-2:] != size:
-            image = F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
+        image = squash(image, self.config.image_size)
         condition = self.text_adapter(self.prompt_embeddings, self.gamma)
         return up_block_features(self.unet, self.vae(image), condition, self.img_adapter(image))
