@@ -39,5 +39,9 @@ class MetricError(DPIQAError):
     """A metric that exists could not be made ready, for a reason other than its weights."""
 
 
+class StoreError(DPIQAError):
+    """The store of scores cannot be opened or written. A run goes on without it."""
+
+
 class ReportError(DPIQAError):
     """The results could not be written where they should go."""

@@ -1,0 +1,222 @@
+"""Scores that outlive a run: SQLite in the user's cache directory, so that no photo is scored twice.
+
+A file is known by path, size and modification time; its content by a hash, so that moved and renamed photos
+keep their scores; a score by content and model identity. WAL lets several processes work at once. A commit
+survives ``kill -9``; after a power cut the last ones may be missing, which costs time only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dpiqa_plugin.errors import PhotoError, StoreError
+
+_SCHEMA_VERSION = 1
+_SCHEMA = (
+    """CREATE TABLE files (
+        path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, hash BLOB NOT NULL
+    ) WITHOUT ROWID""",
+    "CREATE TABLE photos (hash BLOB PRIMARY KEY, captured_at REAL, likeness INTEGER) WITHOUT ROWID",
+    """CREATE TABLE scores (
+        hash BLOB NOT NULL, model TEXT NOT NULL, score REAL NOT NULL, scored_at REAL NOT NULL,
+        PRIMARY KEY (hash, model)
+    ) WITHOUT ROWID""",
+)
+_BUSY_SECONDS = 60  # another process holds the lock for a batch's commit: milliseconds
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What tells a file from an earlier one of the same name: size in bytes, modification time in ns."""
+
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is kept of a photo.
+
+    Attributes:
+        score: in the metric's own scale.
+        captured_at: seconds of the camera's clock, see ``Decoded``; None if the photo does not say.
+        likeness: fingerprint of 64 bits, see ``likeness``; None for a blank photo.
+    """
+
+    score: float
+    captured_at: float | None
+    likeness: int | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """A photo's file, content and judgement, to be kept."""
+
+    path: str
+    state: FileState
+    content: bytes
+    judged: Judged
+
+
+class Store:
+    """The scores of every run of this user; may be used by several threads and processes at once.
+
+    Args:
+        database: its file; made with its directory if missing. None keeps everything in memory, for this run.
+
+    Raises:
+        StoreError: it cannot be opened, is no such database, or was made by a newer version.
+    """
+
+    def __init__(self, database: Path | None) -> None:
+        self._lock = threading.Lock()
+        try:
+            if database is not None:
+                database.parent.mkdir(parents=True, exist_ok=True)
+            self.connection = sqlite3.connect(
+                database or ":memory:", timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._prepare()
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"the score store {database} cannot be used ({error}). "
+                "Scores of this run will not be kept; delete the file if it is damaged"
+            ) from error
+
+    def close(self) -> None:
+        """Close the database."""
+        self.connection.close()
+
+    def find(self, path: str, state: FileState, model: str) -> Judged | None:
+        """Look a file up by path, size and time, without opening it."""
+        return self._judged(
+            "SELECT score, captured_at, likeness "
+            "FROM files JOIN photos USING (hash) JOIN scores USING (hash) "
+            "WHERE path = ? AND size = ? AND mtime_ns = ? AND model = ?",
+            (_key(path), state.size, state.mtime_ns, model),
+        )
+
+    def find_content(self, content: bytes, model: str) -> Judged | None:
+        """Look a photo up by the hash of its content."""
+        return self._judged(
+            "SELECT score, captured_at, likeness FROM photos JOIN scores USING (hash) "
+            "WHERE hash = ? AND model = ?",
+            (content, model),
+        )
+
+    def record(self, records: Sequence[Record], model: str) -> None:
+        """Keep records, all in one transaction.
+
+        Raises:
+            StoreError: the disk is full or the database cannot be written; nothing of them is kept.
+        """
+        now = time.time()
+        try:
+            with self._transaction() as connection:
+                connection.executemany(
+                    "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
+                    [(_key(r.path), r.state.size, r.state.mtime_ns, r.content) for r in records],
+                )
+                connection.executemany(
+                    "INSERT OR REPLACE INTO photos VALUES (?, ?, ?)",
+                    [(r.content, r.judged.captured_at, _signed(r.judged.likeness)) for r in records],
+                )
+                connection.executemany(
+                    "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)",
+                    [(r.content, model, r.judged.score, now) for r in records],
+                )
+        except sqlite3.Error as error:
+            raise StoreError(f"scores of this run are not kept from now on: {error}") from error
+
+    def _judged(self, query: str, values: tuple[object, ...]) -> Judged | None:
+        try:
+            with self._lock:
+                row = self.connection.execute(query, values).fetchone()
+        except sqlite3.Error:  # a store that cannot be read costs time, not scores
+            return None
+        return None if row is None else Judged(row[0], row[1], _unsigned(row[2]))
+
+    def _prepare(self) -> None:
+        # The mode is kept in the file; where the file system cannot share memory SQLite keeps its own.
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection.execute("PRAGMA synchronous = NORMAL")
+        with self._transaction() as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > _SCHEMA_VERSION:
+                raise sqlite3.DatabaseError(f"it was made by a newer version of dpiqa (schema {version})")
+            if version == 0:
+                for statement in _SCHEMA:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            # Locked from the start: of two read locks that want to become write locks, one has to fail.
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+
+
+def default_database() -> Path:
+    """Where this user's scores are kept."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("dpiqa", appauthor=False)) / "scores.sqlite3"
+
+
+def file_state(path: str) -> FileState:
+    """Size and time of a file, following symlinks.
+
+    Raises:
+        OSError: as ``os.stat``.
+        PhotoError: it is no file but a pipe, a device or the like: opening one would wait for ever.
+    """
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise PhotoError("is not a regular file")
+    return FileState(status.st_size, status.st_mtime_ns)
+
+
+def content_hash(path: str) -> bytes:
+    """BLAKE2b of a file's content, 16 bytes: enough to tell all photos of the world apart.
+
+    1 ms a megabyte on any processor; SHA-256 is faster only where the processor has it built in.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.digest()
+
+
+def _key(path: str) -> bytes:
+    """The absolute path in its own bytes: names need not be UTF-8."""
+    return os.fsencode(os.path.abspath(path))
+
+
+def _signed(value: int | None) -> int | None:
+    """Turn 64 bits into what SQLite stores: its integers are signed."""
+    return value - (1 << 64) if value is not None and value >> 63 else value
+
+
+def _unsigned(value: int | None) -> int | None:
+    return None if value is None else value % (1 << 64)
