@@ -39,6 +39,14 @@ def record(path: Path) -> None:
         file.write(f"{sha256(path)}  {path.name}\n")
 
 
+def of(path: Path) -> str:
+    """SHA-256 of a weights file: as recorded beside it, else computed now."""
+    with contextlib.suppress(OSError):
+        if recorded := record_path(path).read_text(errors="replace").split()[:1]:
+            return recorded[0]
+    return sha256(path)
+
+
 def check(path: Path) -> None:
     """Compare the file with its record, if it has one.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -15,10 +16,16 @@ from dpiqa_plugin.teacher_conversion import converted_path
 
 
 def cache_dir() -> Path:
-    """Directory that pyiqa keeps its weights in, too: ``pyiqa`` under torch.hub's (see ``TORCH_HOME``)."""
-    import torch
+    """Directory that pyiqa keeps its weights in, too: ``pyiqa`` under torch.hub's (see ``TORCH_HOME``).
 
-    return Path(torch.hub.get_dir()) / "pyiqa"
+    Found without importing torch, by the rule of ``torch.hub.get_dir``; if torch has been imported, it is
+    asked, since a program can set another directory there.
+    """
+    if "torch" in sys.modules:
+        return Path(sys.modules["torch"].hub.get_dir()) / "pyiqa"
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
+    return Path(home).expanduser() / "hub" / "pyiqa"
 
 
 def find_weights(card: ModelCard, weights: str | os.PathLike[str] | None = None) -> Path:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from makers.fresh_interpreter import output_of
 from makers.photos import save_photo
 
 from dpiqa_desktop.engine.backends import create_backend
@@ -9,13 +10,18 @@ from dpiqa_desktop.engine.backends.openvino_backend import OpenVINOBackend
 from dpiqa_desktop.engine.decode import decode
 from dpiqa_plugin.errors import MetricError, UsageError, WeightsError
 
-# What the issue allows between ways to the same score.
-TOLERANCE = 0.005
+TOLERANCE = 0.005  # promised between all ways to the same score
+
+
+def pixels_of(path, size):
+    return decode(path, size).pixels
 
 
 @pytest.fixture(scope="module")
 def openvino():
-    return create_backend("dpiqa_lite", "auto")
+    backend = create_backend("dpiqa_lite")
+    backend.load()
+    return backend
 
 
 @pytest.fixture(scope="module")
@@ -31,18 +37,18 @@ def test_the_default_is_openvino(openvino):
 
 
 def test_a_score_does_not_depend_on_its_neighbours(openvino, photos):
-    pixels = [decode(path, 384).pixels for path in photos]
-    together = openvino.score(pixels)
-    alone = [openvino.score([photo])[0] for photo in pixels]
+    pixels = [pixels_of(path, 384) for path in photos]
+    together = openvino.judge(pixels).scores
+    alone = [openvino.judge([photo]).scores[0] for photo in pixels]
     assert together.dtype == np.float32
     assert together.tolist() == alone
-    assert openvino.score(pixels[::-1]).tolist() == alone[::-1]
+    assert openvino.judge(pixels[::-1]).scores.tolist() == alone[::-1]
     assert len(set(alone)) == len(alone)
 
 
 def test_many_more_photos_than_streams_keep_their_places(openvino, photos):
-    pixels = [decode(path, 384).pixels for path in photos] * 8
-    scores = openvino.score(pixels).reshape(8, -1)
+    pixels = [pixels_of(path, 384) for path in photos] * 8
+    scores = openvino.judge(pixels).scores.reshape(8, -1)
     assert (scores == scores[0]).all()
 
 
@@ -50,7 +56,7 @@ def test_openvino_scores_as_pyiqa_does(openvino, photos):
     pyiqa = pytest.importorskip("pyiqa")
     metric = pyiqa.create_metric("dpiqa_lite", device="cpu")
     for path in photos:
-        assert openvino.score([decode(path, 384).pixels])[0] == pytest.approx(
+        assert openvino.judge([pixels_of(path, 384)]).scores[0] == pytest.approx(
             metric(path).item(), abs=TOLERANCE
         )
 
@@ -62,26 +68,82 @@ def test_openvino_scores_the_example_photos_as_pyiqa_does(openvino, request):
     paths = [str(path) for path in sorted(examples.iterdir()) if path.suffix in {".jpg", ".png", ".webp"}]
     assert len(paths) >= 12
     for path in paths:
-        assert openvino.score([decode(path, 384).pixels])[0] == pytest.approx(
+        assert openvino.judge([pixels_of(path, 384)]).scores[0] == pytest.approx(
             metric(path).item(), abs=TOLERANCE
         )
 
 
-def test_torch_scores_as_openvino_does(openvino, photos):
+def test_torch_judges_as_openvino_does(openvino, photos):
     pytest.importorskip("pyiqa")
-    torch_backend = create_backend("dpiqa_lite", "cpu:0")
-    pixels = [decode(path, torch_backend.input_size).pixels for path in photos]
-    np.testing.assert_allclose(torch_backend.score(pixels), openvino.score(pixels), atol=TOLERANCE)
+    torch_backend = create_backend("dpiqa_lite", "cpu", "torch")
+    assert torch_backend.identity == openvino.identity
+    pixels = [pixels_of(path, torch_backend.input_size) for path in photos]
+    ours, theirs = torch_backend.judge(pixels, maps=True), openvino.judge(pixels, maps=True)
+    np.testing.assert_allclose(ours.scores, theirs.scores, atol=TOLERANCE)
+    assert ours.maps.shape == theirs.maps.shape == (len(photos), 8, 48, 48)
+    np.testing.assert_allclose(ours.maps, theirs.maps, atol=0.02 * ours.maps.max())
+    np.testing.assert_allclose(torch_backend.judge(pixels).scores, ours.scores, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory):
+    """A student of the true shape in the cache, as if downloaded; its scores mean nothing."""
+    pytest.importorskip("pyiqa")
+    from subjects import make_subject
+
+    home = tmp_path_factory.mktemp("torch")
+    subject = make_subject("dpiqa_student", home)
+    (home / "hub" / "pyiqa").mkdir(parents=True)
+    subject.checkpoint.rename(home / "hub" / "pyiqa" / "dpiqa_student_koniq.pth")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCH_HOME", str(home))
+        yield home
+
+
+def test_the_student_scores_on_openvino_as_on_torch(student, photos):
+    pixels = [pixels_of(path, 512) for path in photos[:2]]
+    ours, theirs = (create_backend("dpiqa_student", "cpu", name) for name in ("openvino", "torch"))
+    assert isinstance(ours, OpenVINOBackend)
+    assert ours.identity == theirs.identity
+    ours.load()
+    np.testing.assert_allclose(ours.judge(pixels).scores, theirs.judge(pixels).scores, atol=TOLERANCE)
+
+
+def test_the_student_s_next_start_needs_no_torch(student, photos, request):
+    create_backend("dpiqa_student", "cpu", "openvino")
+    code = (
+        "import sys; from dpiqa_desktop.engine.backends import create_backend; "
+        "backend = create_backend('dpiqa_student', 'cpu'); backend.load(); "
+        "print(backend.input_size, 'torch' in sys.modules)"
+    )
+    assert output_of(code, student, TORCH_HOME=str(student)) == "512 False"
+
+
+def test_a_full_gpu_halves_the_batch_and_goes_on(photos):
+    torch = pytest.importorskip("torch")
+    backend = create_backend("entropy", "cpu")
+    sizes = []
+
+    def gpu_for_two(images):
+        sizes.append(len(images))
+        if len(images) > 2:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return images.mean(dim=(1, 2, 3))
+
+    backend._metric = gpu_for_two
+    pixels = [np.full((8, 8, 3), 5 * i, np.uint8) for i in range(7)]
+    np.testing.assert_allclose(backend.judge(pixels).scores * 255, np.arange(7) * 5, atol=1e-3)
+    assert sizes == [7, 3, *[1] * 7]
 
 
 @pytest.mark.parametrize(("metric", "lower_better"), [("piqe", True), ("entropy", False)])
 def test_any_metric_of_pyiqa_gives_its_own_scores(metric, lower_better, photos):
     pyiqa = pytest.importorskip("pyiqa")
-    backend = create_backend(metric, "auto")
+    backend = create_backend(metric)
     assert (backend.input_size, backend.lower_better) == (None, lower_better)
     # Two of equal size and two of others: stacked where that works, and back in their places.
     paths = [photos[0], photos[1], photos[0], photos[2]]
-    scores = backend.score([decode(path, None).pixels for path in paths])
+    scores = backend.judge([pixels_of(path, None) for path in paths]).scores
     own = pyiqa.create_metric(metric, device="cpu")
     np.testing.assert_allclose(scores, [own(path).item() for path in paths], rtol=1e-4)
 
@@ -111,10 +173,19 @@ def test_a_metric_that_does_not_load_says_so(monkeypatch):
         create_backend("cnniqa", "cpu")
 
 
+def test_openvino_says_what_it_cannot_run():
+    with pytest.raises(UsageError, match="--backend openvino runs dpiqa_lite and dpiqa_student"):
+        create_backend("musiq", "auto", "openvino")
+    with pytest.raises(UsageError, match="not dpiqa_lite on cuda"):
+        create_backend("dpiqa_lite", "cuda", "openvino")
+
+
 @pytest.mark.parametrize("content", [None, "", "<net/>"])
-def test_a_damaged_installation_is_named(content, tmp_path):
-    model = tmp_path / "lite.xml"
+def test_a_damaged_installation_is_named(content, tmp_path, monkeypatch):
+    weights = tmp_path / "lite.safetensors"
+    weights.write_bytes(b"weights")
     if content is not None:
-        model.write_text(content)
+        (tmp_path / "lite.xml").write_text(content)
+    monkeypatch.setattr("dpiqa_desktop.engine.backends.openvino_backend.find_weights", lambda card: weights)
     with pytest.raises(WeightsError, match=r"lite\.xml"):
-        OpenVINOBackend(model)
+        create_backend("dpiqa_lite").load()

@@ -8,11 +8,6 @@ from pathlib import Path
 
 from dpiqa_plugin.errors import DPIQAError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 
 @dataclass(frozen=True)
 class LiteConfig:
@@ -53,6 +48,11 @@ def read_lite_config(path: Path) -> LiteConfig:
     Raises:
         DPIQAError: the file cannot be read, is no TOML, or its keys are not those of ``LiteConfig``.
     """
+    # Not at the top: the base of Python 3.10 has no reader of TOML, and --help has to work there.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -1,38 +1,58 @@
-"""``dpiqa_lite`` on OpenVINO: scores on a CPU without torch."""
+"""``dpiqa_lite`` and the students on OpenVINO: scores on a CPU without torch."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-import dpiqa_plugin
+from dpiqa_desktop.engine.backends import Judgement
+from dpiqa_desktop.engine.machine import usable_cores
+from dpiqa_plugin import fingerprint
+from dpiqa_plugin.cards import ModelCard
 from dpiqa_plugin.errors import WeightsError
-from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
-
-BUNDLED_MODEL = Path(dpiqa_plugin.__file__).parent / "data" / "lite.xml"
+from dpiqa_plugin.locate import find_weights
+from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE, LITE_INPUT_SIZE
 
 
 class OpenVINOBackend:
-    """``dpiqa_lite`` in OpenVINO's IR; see ``Backend``.
+    """A model of ours in OpenVINO's IR; see ``Backend``.
 
     Every photo is an inference of its own, on as many streams as OpenVINO finds best: on 2 cores that took 45
-        ms a
-    photo and 180 MB, where one request of 8 photos took 56 ms and 600 MB; and a score does not depend on
+    ms a photo and 180 MB, where one request of 8 photos took 56 ms and 600 MB; and a score does not depend on
     which other photos are in the batch. Compiling takes 0.4 s, 0.2 s from a cache on the disk: too little to
     keep one.
 
     Args:
-        model: an IR with the input ``photo``, uint8 (N, 384, 384, 3), and the output ``score`` (N, 1).
+        card: of ``dpiqa_lite`` or a student.
 
     Raises:
-        WeightsError: the file is missing or is no such model.
+        WeightsError: its weights cannot be had.
+        MissingExtraError: they are yet to be converted, and torch is not installed.
     """
 
-    input_size: int | None = LITE_INPUT_SIZE
     lower_better = False
 
-    def __init__(self, model: Path = BUNDLED_MODEL) -> None:
+    def __init__(self, card: ModelCard) -> None:
+        if card.architecture == "lite":
+            self.input_size: int | None = LITE_INPUT_SIZE
+            weights = find_weights(card)
+            self._ir = weights.with_suffix(".xml")
+            self._cure = "Reinstall dpiqa"
+        else:
+            from dpiqa_plugin.student_conversion import student_ir
+
+            self.input_size = DPIQA_INPUT_SIZE
+            self._ir = student_ir(card)
+            self._cure = f"Delete {self._ir.parent} to have it made again"
+            weights = find_weights(card)
+        self.score_range: tuple[float, float] | None = card.score_range
+        self.identity = f"{card.metric}-{fingerprint.of(weights)[:12]}"
+        self.batch_size = 4 * usable_cores()  # there are at most as many streams as cores
+        self.description = f"{card.metric} on OpenVINO, CPU"
+
+    def load(self) -> None:
+        """See ``Backend.load``."""
         import openvino
 
         # In float32 even where the CPU has bfloat16, which OpenVINO would choose there: other scores than
@@ -40,26 +60,24 @@ class OpenVINOBackend:
         settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
         core = openvino.Core()
         try:
-            network = core.read_model(model)
-            network.reshape({"photo": [1, LITE_INPUT_SIZE, LITE_INPUT_SIZE, 3]})
-            compiled = core.compile_model(network, "CPU", settings)
+            network = core.read_model(self._ir)
+            network.reshape({"photo": [1, self.input_size, self.input_size, 3]})
+            self._requests = openvino.AsyncInferQueue(core.compile_model(network, "CPU", settings))
         except RuntimeError as error:
-            raise WeightsError(f"cannot load the model {model}: {error}. Reinstall dpiqa.") from error
-        self._requests = openvino.AsyncInferQueue(compiled)
-        self._requests.set_callback(_keep_score)
-        streams = len(self._requests)
-        self.batch_size = 4 * streams
-        self.description = f"dpiqa_lite on OpenVINO, CPU, {streams} at a time"
+            raise WeightsError(f"cannot load the model {self._ir}: {error}. {self._cure}") from error
 
-    def score(self, photos: list[np.ndarray]) -> np.ndarray:
-        """See ``Backend.score``."""
+    def judge(self, photos: list[np.ndarray], maps: bool = False) -> Judgement:
+        """See ``Backend.judge``."""
         scores = np.full(len(photos), np.nan, dtype=np.float32)
+        kept: list[np.ndarray] = [np.empty(0)] * len(photos)
+
+        def keep(request: Any, index: int) -> None:
+            scores[index] = request.get_tensor("score").data[0, 0]
+            if maps:
+                kept[index] = request.get_tensor("map").data[0].copy()  # the request's own is used again
+
+        self._requests.set_callback(keep)
         for index, photo in enumerate(photos):
-            self._requests.start_async({"photo": photo[None]}, (scores, index))
+            self._requests.start_async({"photo": photo[None]}, index)
         self._requests.wait_all()
-        return scores
-
-
-def _keep_score(request: object, place: tuple[np.ndarray, int]) -> None:
-    scores, index = place
-    scores[index] = request.get_tensor("score").data[0, 0]  # type: ignore[attr-defined]  # openvino's InferRequest
+        return Judgement(scores, np.stack(kept) if maps else None)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dpiqa_desktop.engine.backends import Judgement
+from dpiqa_plugin import fingerprint
 from dpiqa_plugin.cards import CARDS
 from dpiqa_plugin.errors import DPIQAError, MetricError, MissingExtraError, UsageError
+from dpiqa_plugin.locate import find_weights
 from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE, LITE_INPUT_SIZE
 
 if TYPE_CHECKING:
@@ -58,34 +64,87 @@ class TorchBackend:
         except Exception as error:  # pyiqa's metrics fail in as many ways as they have authors
             raise MetricError(f"pyiqa could not load the metric {metric}: {error}") from error
         card = CARDS.get(metric)
+        digest = fingerprint.of(find_weights(card)) if card else _weights_digest(self._metric)
+        self.identity = f"{metric}-{digest[:12]}"
         self.input_size = _INPUT_SIZES[card.architecture] if card else None
         self.lower_better = bool(configuration.get("lower_better", False))
+        self.score_range = _range(configuration.get("score_range"))
         # Whole photos are seldom of equal size, and a CPU gains nothing from batches of a large model.
         self.batch_size = _BATCH_ON_GPU if card and self._device.type != "cpu" else 1
         self.description = f"{metric} on torch, {self._device}"
+        self._ours = card is not None
+        self._most = sys.maxsize
+        if self._ours:
+            self._metric.to(memory_format=torch.channels_last)
 
-    def score(self, photos: list[np.ndarray]) -> np.ndarray:
-        """See ``Backend.score``. Photos of equal size share a call of the metric."""
+    def load(self) -> None:
+        """See ``Backend.load``; the constructor has done it, to know whether the metric can be had."""
+
+    def judge(self, photos: list[np.ndarray], maps: bool = False) -> Judgement:
+        """See ``Backend.judge``. Photos of equal size share a call of the metric.
+
+        When the GPU's memory is full the batch is halved, and later ones are no larger.
+        """
         places = defaultdict(list)
         for index, photo in enumerate(photos):
             places[photo.shape].append(index)
         scores = np.empty(len(photos), dtype=np.float32)
+        found: list[np.ndarray] = [np.empty(0)] * len(photos)
         for indices in places.values():
-            scores[indices] = self._score_stack(np.stack([photos[i] for i in indices]))
-        return scores
+            for some, judgement in self._in_batches(photos, indices, maps):
+                scores[some] = judgement.scores
+                for index, map_ in zip(some, () if judgement.maps is None else judgement.maps, strict=False):
+                    found[index] = map_
+        return Judgement(scores, np.stack(found) if maps and self._ours else None)
 
-    def _score_stack(self, stack: np.ndarray) -> np.ndarray:
+    def _in_batches(
+        self, photos: list[np.ndarray], indices: list[int], maps: bool
+    ) -> Iterator[tuple[list[int], Judgement]]:
+        while indices:
+            some = indices[: self._most]
+            try:
+                judgement = self._judge_stack(np.stack([photos[i] for i in some]), maps)
+            except self._torch.cuda.OutOfMemoryError:
+                if len(some) == 1:
+                    raise
+                self._most = len(some) // 2
+                self._torch.cuda.empty_cache()
+                continue
+            yield some, judgement
+            indices = indices[len(some) :]
+
+    def _judge_stack(self, stack: np.ndarray, maps: bool) -> Judgement:
         # Some metrics judge random crops: the same crops each time, or a score would depend on what came
         # before.
         self._torch.manual_seed(0)
         np.random.seed(0)
         images = self._torch.from_numpy(stack).to(self._device).permute(0, 3, 1, 2).float().div(255)
+        if maps and self._ours:
+            with self._torch.inference_mode():
+                score, map_ = self._metric.net.model(images)
+            return Judgement(_numbers(score), map_.float().cpu().numpy())
         output = self._metric(images)
-        first = output[0] if isinstance(output, tuple) else output
-        scores: np.ndarray = first.detach().float().cpu().numpy().reshape(-1)
+        scores = _numbers(output[0] if isinstance(output, tuple) else output)
         if len(scores) != len(stack):
             raise ValueError(f"the metric gave {len(scores)} numbers for {len(stack)} photos")
-        return scores
+        return Judgement(scores)
+
+
+def _numbers(score: torch.Tensor) -> np.ndarray:
+    numbers: np.ndarray = score.detach().float().cpu().numpy().reshape(-1)
+    return numbers
+
+
+def _weights_digest(metric: Any) -> str:
+    """Of all that a metric's network has learnt; of pyiqa's version where that is nothing."""
+    import pyiqa
+    import torch
+
+    digest = hashlib.sha256(pyiqa.__version__.encode())
+    for name, value in sorted(metric.net.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _configuration(metric: str) -> dict[str, Any]:
@@ -104,6 +163,15 @@ def _configuration(metric: str) -> dict[str, Any]:
     if metric in _NOT_FOR_ONE_PHOTO:
         raise UsageError(f"the metric {metric} cannot judge a single photo: {_NOT_FOR_ONE_PHOTO[metric]}")
     return configuration
+
+
+def _range(text: str | None) -> tuple[float, float] | None:
+    """Read pyiqa's notation, ``"~0, ~1"``, or ``"0, ~"`` for no end; not all of its metrics have one."""
+    try:
+        low, high = (end.strip().lstrip("~") for end in (text or "").split(","))
+        return float(low or "-inf"), float(high or "inf")
+    except ValueError:
+        return None
 
 
 def _usable_device(name: str) -> torch.device:

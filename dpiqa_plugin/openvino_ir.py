@@ -1,0 +1,40 @@
+"""A torch model of ours as OpenVINO's IR: uint8 photos in, score and feature map out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def save_ir(model: nn.Module, input_size: int, path: Path) -> None:
+    """Write ``path`` (``.xml``) and its weights beside it (``.bin``), float16, half the size of float32.
+
+    The IR takes ``photo``, uint8 (N, S, S, 3) RGB with S = ``input_size``, and gives ``score`` (N, 1) and
+    ``map`` (N, C, H, W).
+
+    Args:
+        model: on the CPU, in eval mode; takes (N, 3, S, S) in 0..1 and gives a ``QualityPrediction``.
+        input_size: S, in pixels.
+        path: of the ``.xml`` file.
+    """
+    import openvino
+    import torch
+    from openvino.preprocess import PrePostProcessor
+
+    shape = (3, input_size, input_size)
+    # Traced with two photos: torch.export takes a size of one for a constant.
+    batch = torch.export.Dim("batch", min=1)
+    exported = torch.export.export(model, (torch.zeros(2, *shape),), dynamic_shapes=({0: batch},))
+    converted = openvino.convert_model(exported)
+    converted.reshape([-1, *shape])
+    for output, name in zip(converted.outputs, ("score", "map"), strict=True):
+        output.get_tensor().set_names({name})
+    converted.inputs[0].get_tensor().set_names({"photo"})
+    steps = PrePostProcessor(converted)
+    steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
+    openvino.save_model(steps.build(), path, compress_to_fp16=True)
