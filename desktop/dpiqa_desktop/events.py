@@ -1,4 +1,4 @@
-"""What the engine tells while it works: the only thing that the console and the records consume."""
+"""What the engine tells while it works: all that the console and the records consume."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scored:
-    """A photo got its score.
+    """A photo has its score.
 
     Attributes:
         path: as found; bytes of the name that are not UTF-8 are in it as surrogates (``os.fsencode`` gives
             them back).
         score: the metric's own scale; the back end says which way is better.
+        captured_at: seconds of the camera's clock since 1970, None if the photo does not say.
+        likeness: fingerprint of 64 bits, few of which differ in photos that look alike; None for a blank one.
+        known: the score was in the store, from this run's path or from the same content elsewhere.
     """
 
     path: str
     score: float
+    captured_at: float | None = None
+    likeness: int | None = None
+    known: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,4 +33,30 @@ class Failed:
     reason: str
 
 
-Event = Scored | Failed
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        done: photos scored, now or earlier, and failed.
+        failed: of those.
+        total: photos of this run.
+        rate: photos scored a second, without those that were in the store; 0 before the first.
+        eta: seconds to the end at that rate; None before the first.
+    """
+
+    done: int
+    failed: int
+    total: int
+    rate: float
+    eta: float | None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something went wrong that costs no score; ``text`` is for the user's eyes."""
+
+    text: str
+
+
+Event = Scored | Failed | Progress | Notice

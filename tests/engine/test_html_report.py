@@ -64,11 +64,16 @@ class Page(HTMLParser):
             self.names[-1] += data
 
 
-def _report(scores, rule=None, failed=(), **known):
+def _report(scores, rule=None, failed=(), bursts=(), captured_at=None):
     """A report of photos by path and score."""
-    results = Results("dpiqa_lite", lower_better=False, failed=list(failed))
-    results.scored = [Scored(str(path), score) for path, score in scores.items()]
-    return results.report(rule or Thresholds(), **known)
+    results = Results("dpiqa_lite", lower_better=False)
+    clock = captured_at or {}
+    for event in [
+        *failed,
+        *(Scored(str(path), score, clock.get(str(path))) for path, score in scores.items()),
+    ]:
+        results.add(event)
+    return results.report(rule or Thresholds(), bursts)
 
 
 def _save_hostile(folder):

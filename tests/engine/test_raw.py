@@ -12,7 +12,7 @@ from makers.photos import exif_block, jpeg, save_dng, scene
 from PIL import Image
 
 from dpiqa_desktop.engine.decode import decode
-from dpiqa_desktop.engine.raw import RAW_SUFFIXES, upright_orientation
+from dpiqa_desktop.engine.raw import SCANNED_SUFFIXES, upright_orientation
 from dpiqa_plugin.errors import PhotoError
 from dpiqa_plugin.preprocess import squash
 
@@ -150,7 +150,7 @@ def test_without_the_extra_the_reason_says_what_to_install(tmp_path, monkeypatch
     assert 'pip install "dpiqa[raw]"' in str(caught.value)
 
 
-@pytest.mark.parametrize("suffix", sorted(RAW_SUFFIXES))
+@pytest.mark.parametrize("suffix", sorted(SCANNED_SUFFIXES))
 def test_what_is_no_raw_inside_says_so(suffix, tmp_path):
     (tmp_path / f"a{suffix}").write_bytes(b"not a photo at all\n" * 1000)
     with pytest.raises(PhotoError, match=r"cannot be read as a RAW file: .*not RAW"):
@@ -218,7 +218,7 @@ def test_camera_files_decode_or_say_why(shared, capfd):
     """ExifTool's samples: nearly all of their pixels have been cut out."""
     folder = shared / "data" / "camera" / "exiftool-images"
     refused = set()
-    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in RAW_SUFFIXES):
+    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in SCANNED_SUFFIXES):
         with contextlib.suppress(PhotoError):
             assert decode(str(path), 384).pixels.shape == (384, 384, 3)
             continue

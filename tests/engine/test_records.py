@@ -20,19 +20,27 @@ RAW_NAME = os.fsdecode(b"caf\xe9.jpg") if sys.platform == "linux" else "café.jp
 CLOCK = 1_700_000_000.25  # 2023-11-14 22:13:20.25
 
 
-@pytest.fixture
-def results():
-    results = Results("dpiqa_lite", lower_better=False)
-    events = [Scored("worse.jpg", 0.25), Failed("broken.jpg", "the file is empty"), Scored(RAW_NAME, 0.5)]
-    for event in [*events, Scored(ODD_NAME, 0.123456789)]:
+def collected(*events, lower_better=False):
+    results = Results("m", lower_better)
+    for event in events:
         results.add(event)
     return results
 
 
 @pytest.fixture
+def results():
+    return collected(
+        Scored("worse.jpg", 0.25),
+        Failed("broken.jpg", "the file is empty"),
+        Scored(RAW_NAME, 0.5, captured_at=CLOCK),
+        Scored(ODD_NAME, 0.123456789, captured_at=-1.5),
+    )
+
+
+@pytest.fixture
 def report(results):
     """A burst of two and a lone photo, of which one has no time."""
-    return results.report(Thresholds(), [["worse.jpg", RAW_NAME]], {RAW_NAME: CLOCK, ODD_NAME: -1.5})
+    return results.report(Thresholds(), [["worse.jpg", RAW_NAME]])
 
 
 def test_best_first_by_the_metrics_own_direction(results):
@@ -43,15 +51,23 @@ def test_best_first_by_the_metrics_own_direction(results):
     assert [photo.stars for photo in photos] == [5, 4, 3]
 
 
+def test_a_photo_that_was_scored_again_counts_once():
+    results = collected(Failed("a.jpg", "is cut off"), Scored("b.jpg", 0.4), Scored("a.jpg", 0.3))
+    results.add(Scored("b.jpg", 0.5))
+    report = results.report(Thresholds())
+    assert [(photo.path, photo.score) for photo in report.photos] == [("b.jpg", 0.5), ("a.jpg", 0.3)]
+    assert report.failed == ()
+
+
 def test_equal_scores_have_a_fixed_order():
-    results = Results("m", lower_better=False, scored=[Scored("b", 1), Scored("a", 1), Scored("c", 2)])
+    results = collected(Scored("b", 1), Scored("a", 1), Scored("c", 2))
     assert [photo.path for photo in results.report(Thresholds()).photos] == ["c", "a", "b"]
 
 
 @pytest.mark.parametrize("lower_better", [False, True])
 def test_each_burst_has_one_best_photo(lower_better):
     scores = {"a": 1, "b": 3, "c": 3, "d": 2, "e": 5, "f": 0}
-    results = Results("m", lower_better, scored=[Scored(path, score) for path, score in scores.items()])
+    results = collected(*(Scored(path, score) for path, score in scores.items()), lower_better=lower_better)
     photos = {
         photo.path: photo for photo in results.report(Thresholds(), [["c", "a", "b"], ["f", "d"]]).photos
     }
@@ -74,15 +90,15 @@ def test_csv_reads_back(report, tmp_path):
     with open(tmp_path / "scores.csv", encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = [tuple(row.values()) for row in csv.DictReader(file)]
     assert rows == [
-        (RAW_NAME, "dpiqa_lite", "0.5", "3", "1", "true", "2023-11-14T22:13:20.250000", ""),
-        ("worse.jpg", "dpiqa_lite", "0.25", "2", "1", "false", "", ""),
-        (ODD_NAME, "dpiqa_lite", "0.1234568", "1", "", "false", "1969-12-31T23:59:58.500000", ""),
-        ("broken.jpg", "dpiqa_lite", "", "", "", "", "", "the file is empty"),
+        (RAW_NAME, "m", "0.5", "3", "1", "true", "2023-11-14T22:13:20.250000", ""),
+        ("worse.jpg", "m", "0.25", "2", "1", "false", "", ""),
+        (ODD_NAME, "m", "0.1234568", "1", "", "false", "1969-12-31T23:59:58.500000", ""),
+        ("broken.jpg", "m", "", "", "", "", "", "the file is empty"),
     ]
 
 
 def test_csv_keeps_a_name_that_looks_like_a_formula(tmp_path):
-    results = Results("m", lower_better=False, scored=[Scored("=1+1.jpg", 0.5)])
+    results = collected(Scored("=1+1.jpg", 0.5))
     write_csv(results.report(Thresholds()), str(tmp_path / "scores.csv"))
     assert (tmp_path / "scores.csv").read_text().splitlines()[1].startswith("=1+1.jpg,")
 
@@ -92,7 +108,7 @@ def test_json_lines_read_back(report, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "scores.json").read_text("ascii").splitlines()]
     assert rows[0] == {
         "path": RAW_NAME,
-        "metric": "dpiqa_lite",
+        "metric": "m",
         "score": 0.5,
         "stars": 3,
         "burst": 1,
@@ -103,7 +119,7 @@ def test_json_lines_read_back(report, tmp_path):
         ("worse.jpg", 0.25, None),
         (ODD_NAME, 0.1234568, "1969-12-31T23:59:58.500000"),
     ]
-    assert rows[3] == {"path": "broken.jpg", "metric": "dpiqa_lite", "error": "the file is empty"}
+    assert rows[3] == {"path": "broken.jpg", "metric": "m", "error": "the file is empty"}
 
 
 def test_parquet_reads_back_with_types(report, tmp_path):
@@ -119,7 +135,7 @@ def test_parquet_reads_back_with_types(report, tmp_path):
     assert (odd["path"], odd["burst"], odd["best_of_burst"]) == (ODD_NAME, None, False)
     assert broken == dict.fromkeys(table.column_names) | {
         "path": "broken.jpg",
-        "metric": "dpiqa_lite",
+        "metric": "m",
         "error": "the file is empty",
     }
 
@@ -135,12 +151,10 @@ def test_parquet_leads_back_to_names_that_are_not_utf8(report, tmp_path):
 
 def test_parquet_of_a_run_without_any_score_has_the_same_types(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
-    results = Results("m", lower_better=False, failed=[Failed("broken.jpg", "the file is empty")])
+    results = collected(Failed("broken.jpg", "the file is empty"))
     write_parquet(results.report(Thresholds()), str(tmp_path / "failed.parquet"))
-    results.add(Scored("a.jpg", 0.5))
-    write_parquet(
-        results.report(Thresholds(), captured_at={"a.jpg": CLOCK}), str(tmp_path / "scored.parquet")
-    )
+    results.add(Scored("a.jpg", 0.5, captured_at=CLOCK))
+    write_parquet(results.report(Thresholds()), str(tmp_path / "scored.parquet"))
     schema = parquet.read_schema(tmp_path / "failed.parquet")
     assert schema.equals(parquet.read_schema(tmp_path / "scored.parquet"))
 

@@ -91,3 +91,23 @@ def test_no_photo_at_all_is_a_usage_error(tmp_path):
     _touch(tmp_path, "notes.txt")
     with pytest.raises(UsageError, match=r"no photos in .*\.jpg"):
         scan([str(tmp_path)])
+
+
+def test_a_raw_file_goes_with_the_jpeg_of_its_name(tmp_path):
+    for name in ("a.CR2", "a.JPG", "b.nef", "b.xmp", "c.dng", "c.heic", "a2.CR2", "sub/a.jpg", "sub/b.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = scan([str(tmp_path)])
+    names = [os.path.relpath(path, tmp_path) for path in found.photos]
+    assert names == ["a.JPG", "a2.CR2", "b.nef", "c.heic", "sub/a.jpg", "sub/b.jpg"]
+    assert found.paired == 2
+
+
+def test_a_raw_file_that_is_named_is_scored_whatever_is_beside_it(tmp_path):
+    for name in ("a.CR2", "a.JPG"):
+        (tmp_path / name).touch()
+    assert scan([str(tmp_path / "a.CR2")]).photos == (str(tmp_path / "a.CR2"),)
+
+
+def test_a_folder_to_be_watched_may_be_empty(tmp_path):
+    assert scan([str(tmp_path)], may_be_empty=True).photos == ()

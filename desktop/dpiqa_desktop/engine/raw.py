@@ -15,19 +15,15 @@ from typing import TYPE_CHECKING
 from PIL import Image, JpegImagePlugin
 
 from dpiqa_desktop.engine.capture_time import capture_time, capture_time_in_tiff, seconds
+from dpiqa_desktop.engine.companions import RAW_SUFFIXES
 from dpiqa_plugin.errors import MissingExtraError, PhotoError
 
 if TYPE_CHECKING:
     import rawpy
 
-RAW_SUFFIXES = frozenset(
-    f".{name}"
-    for name in (
-        *("3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "fff", "iiq", "kdc", "mef", "mos", "mrw"),
-        *("nef", "nrw", "orf", "pef", "raf", "rw2", "rwl", "sr2", "srf", "srw", "x3f"),
-    )
-)
-"""What RAW files are called. The name decides, because many are TIFFs inside, of a thumbnail."""
+SCANNED_SUFFIXES = RAW_SUFFIXES - {".raw"}
+"""What RAW files are called. The name decides, because many are TIFFs inside, of a thumbnail; but what is
+called ``.raw`` may be anything, from a disk image to a sound."""
 
 # LibRaw's flip (as dcraw's -t: 3 half a turn, 5 a quarter anticlockwise, 6 clockwise) as EXIF's orientation.
 _ORIENTATIONS = {0: 1, 3: 3, 5: 8, 6: 6}
@@ -48,7 +44,7 @@ class Preview:
 
 def is_raw(path: str) -> bool:
     """Whether the name says that this is a RAW file."""
-    return os.path.splitext(path)[1].lower() in RAW_SUFFIXES
+    return os.path.splitext(path)[1].lower() in SCANNED_SUFFIXES
 
 
 @contextlib.contextmanager

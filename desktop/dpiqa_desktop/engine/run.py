@@ -1,22 +1,23 @@
-"""The engine's main path, and the one place where stages, workers and bounds are chosen."""
+"""The engine's main path, and the one place where stages, workers and bounds are chosen.
+
+caller's thread:  look up -> submit                       wait -> judge -> record -> events
+decoder threads:              `-> read -> decode -> preprocess -'
+"""
 
 from __future__ import annotations
 
-import math
-import os
+import threading
+import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
-import numpy as np
-
 from dpiqa_desktop.engine.backends import Backend
-from dpiqa_desktop.engine.decode import Decoded, decode
-from dpiqa_desktop.engine.scan import Found
-from dpiqa_desktop.events import Event, Failed, Scored
-from dpiqa_plugin.errors import PhotoError
+from dpiqa_desktop.engine.machine import usable_cores
+from dpiqa_desktop.engine.steps import Photo, Steps
+from dpiqa_desktop.events import Event, Failed, Progress, Scored
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Stages:
     """How the work is spread.
 
     Attributes:
-        decoders: threads that decode; Pillow releases the GIL while it does.
-        window: photos in the pipeline at most, from the start of decoding to their score: what bounds memory.
+        decoders: threads that read, decode and preprocess; they hold no lock while they do.
+        window: photos in the pipeline at most, from the start of reading to their score: what bounds memory.
         batch: photos to a call of the back end at most.
     """
 
@@ -34,10 +35,10 @@ class Stages:
     batch: int
 
 
-def choose_stages(backend: Backend, batch_size: int | None) -> Stages:
+def choose_stages(backend: Backend, batch_size: int | None = None) -> Stages:
     """Choose for this machine; ``batch_size`` is the user's wish, if any."""
     batch = batch_size or backend.batch_size
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     if backend.input_size is None:
         # Whole photos, 72 MB each at 24 megapixels: no more than the model is working on, and the next ones.
         decoders = min(cores, 2)
@@ -47,72 +48,70 @@ def choose_stages(backend: Backend, batch_size: int | None) -> Stages:
     return Stages(cores, 2 * batch + cores, batch)
 
 
-def run(found: Found, backend: Backend, batch_size: int | None = None) -> Generator[Event, None, None]:
-    """Score photos: decode in threads, infer in the caller's thread, one event a photo, in the order found.
+def run(
+    photos: Sequence[str], steps: Steps, stages: Stages, cancel: threading.Event | None = None
+) -> Generator[Event, None, None]:
+    """Score photos: one ``Scored`` or ``Failed`` each, in their order, and ``Progress`` after every batch.
 
-    Close the iterator to cancel; what is being decoded then is finished and dropped. No photo can end the
-    run: what is wrong with it becomes its ``Failed``.
+    A batch is in the store before its events are told. No photo can end the run: what is wrong with it
+    becomes its ``Failed``. To cancel, set ``cancel`` from any thread, or close the iterator: what is being
+    decoded then is finished and dropped.
+
+    Raises:
+        DPIQAError: the model cannot be loaded, at the first photo that needs it.
     """
-    stages = choose_stages(backend, batch_size)
-    yield from found.unreadable
-    photos = iter(found.photos)
+    waiting = iter(photos)
+    window: deque[Photo | Future[Photo]] = deque()
+    tally = _Tally(len(photos))
     pool = ThreadPoolExecutor(stages.decoders, thread_name_prefix="decode")
-    window: deque[Decoding] = deque()
     try:
-        while True:
-            for path in islice(photos, stages.window - len(window)):
-                window.append(Decoding(path, pool.submit(decode, path, backend.input_size)))
+        while not (cancel and cancel.is_set()):
+            for path in islice(waiting, stages.window - len(window)):
+                window.append(steps.look_up(path) or pool.submit(steps.prepare, path))
             if not window:
                 return
-            yield from _score(_take_batch(window, stages.batch), backend)
+            batch = steps.judge(_take_batch(window, stages.batch))
+            yield from steps.record(batch)
+            for photo in batch:
+                yield tally.counted(photo.event())
+            yield tally.progress()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-@dataclass(frozen=True)
-class Decoding:
-    """A photo on its way through the pipeline."""
-
-    path: str
-    pixels: Future[Decoded]
-
-
-def _take_batch(window: deque[Decoding], most: int) -> list[Decoding]:
+def _take_batch(window: deque[Photo | Future[Photo]], most: int) -> list[Photo]:
     """Take the first photo, waiting for it, and those after it that are ready, so the model is never idle."""
-    batch = [window.popleft()]
-    batch[0].pixels.exception()
-    while window and len(batch) < most and window[0].pixels.done():
-        batch.append(window.popleft())
+    batch = [_result(window.popleft())]
+    while window and len(batch) < most and _is_ready(window[0]):
+        batch.append(_result(window.popleft()))
     return batch
 
 
-def _score(batch: list[Decoding], backend: Backend) -> Iterator[Event]:
-    """Turn a batch into its events, in its order."""
-    good = [photo for photo in batch if photo.pixels.exception() is None]
-    scores = iter(_infer([photo.pixels.result().pixels for photo in good], backend))
-    for photo in batch:
-        problem = photo.pixels.exception()
-        outcome = _decoding_reason(problem) if problem else next(scores)
-        yield Failed(photo.path, outcome) if isinstance(outcome, str) else Scored(photo.path, outcome)
+def _is_ready(photo: Photo | Future[Photo]) -> bool:
+    return isinstance(photo, Photo) or photo.done()
 
 
-def _infer(photos: list[np.ndarray], backend: Backend) -> list[float | str]:
-    """One score or reason a photo. If a batch fails, its photos are tried singly: one may be to blame."""
-    if not photos:
-        return []
-    try:
-        return [_checked(score) for score in backend.score(photos).tolist()]
-    except Exception as error:  # the runtimes' errors have no common base
-        if len(photos) == 1:
-            return [f"the model could not score it: {error}"]
-        return [outcome for photo in photos for outcome in _infer([photo], backend)]
+def _result(photo: Photo | Future[Photo]) -> Photo:
+    return photo if isinstance(photo, Photo) else photo.result()
 
 
-def _checked(score: float) -> float | str:
-    return score if math.isfinite(score) else f"the model gave no score for it ({score})"
+class _Tally:
+    """Counts events into ``Progress``."""
 
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = self._failed = self._fresh = 0
+        self._started = time.monotonic()
 
-def _decoding_reason(problem: BaseException) -> str:
-    return (
-        str(problem) if isinstance(problem, PhotoError) else f"unexpected {type(problem).__name__}: {problem}"
-    )
+    def counted(self, event: Event) -> Event:
+        self._done += 1
+        if isinstance(event, Failed):
+            self._failed += 1
+        elif isinstance(event, Scored) and not event.known:
+            self._fresh += 1
+        return event
+
+    def progress(self) -> Progress:
+        rate = self._fresh / max(time.monotonic() - self._started, 1e-9)
+        eta = (self._total - self._done) / rate if rate else None
+        return Progress(self._done, self._failed, self._total, rate, eta)

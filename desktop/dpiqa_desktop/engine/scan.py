@@ -6,11 +6,18 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from dpiqa_desktop.engine.companions import RAW_SUFFIXES
+from dpiqa_desktop.engine.decode import HEIF_SUFFIXES
+from dpiqa_desktop.engine.raw import SCANNED_SUFFIXES
 from dpiqa_desktop.events import Failed
 from dpiqa_plugin.errors import UsageError
 
-PHOTO_SUFFIXES = frozenset({".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""What a file in a folder is called if it is a photo. What is inside decides how it is decoded."""
+PHOTO_SUFFIXES = (
+    frozenset({".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+    | HEIF_SUFFIXES
+    | SCANNED_SUFFIXES
+)
+"""What a file in a folder is called if it is a photo."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +27,16 @@ class Found:
     Attributes:
         photos: paths without repetition; in a folder by name, its own photos before those of its subfolders.
         unreadable: folders that could not be listed, with the reason.
+        paired: RAW files left out because a JPEG, HEIC or the like of the same name is beside them: they are
+            one photo, which gets one score.
     """
 
     photos: tuple[str, ...]
     unreadable: tuple[Failed, ...]
+    paired: int = 0
 
 
-def scan(paths: Sequence[str]) -> Found:
+def scan(paths: Sequence[str], may_be_empty: bool = False) -> Found:
     """List the photos under ``paths``: folders are walked, files are taken whatever they are called.
 
     Symlinks are followed, and a folder that several of them lead to is walked once. Names that begin with a
@@ -35,7 +45,7 @@ def scan(paths: Sequence[str]) -> Found:
     score.
 
     Raises:
-        UsageError: a path does not exist, or there is no photo at all.
+        UsageError: a path does not exist, or there is no photo at all and there must be.
     """
     missing = [path for path in paths if not os.path.lexists(path)]
     if missing:
@@ -43,6 +53,7 @@ def scan(paths: Sequence[str]) -> Found:
     photos: dict[str, None] = {}
     unreadable: list[Failed] = []
     walked: set[tuple[int, int]] = set()
+    paired = 0
     for path in paths:
         if not os.path.isdir(path):
             photos[path] = None
@@ -50,16 +61,18 @@ def scan(paths: Sequence[str]) -> Found:
         for item in _walk(path, walked):
             if isinstance(item, Failed):
                 unreadable.append(item)
-            else:
-                photos[item] = None
-    if not photos and not unreadable:
+                continue
+            alone = _without_paired_raw(item)
+            paired += len(item) - len(alone)
+            photos.update(dict.fromkeys(alone))
+    if not photos and not unreadable and not may_be_empty:
         endings = " ".join(sorted(PHOTO_SUFFIXES))
         raise UsageError(f"no photos in {', '.join(paths)}; looked for names that end in {endings}")
-    return Found(tuple(photos), tuple(unreadable))
+    return Found(tuple(photos), tuple(unreadable), paired)
 
 
-def _walk(top: str, walked: set[tuple[int, int]]) -> Iterator[str | Failed]:
-    """Yield photos and unreadable folders; ``walked`` holds device and inode of every folder seen so far."""
+def _walk(top: str, walked: set[tuple[int, int]]) -> Iterator[list[str] | Failed]:
+    """Yield each folder's photos, or why it is unreadable; ``walked``: device and inode of those seen."""
     # A stack, not recursion: a folder tree may be deeper than Python's recursion limit.
     folders = [top]
     while folders:
@@ -74,10 +87,23 @@ def _walk(top: str, walked: set[tuple[int, int]]) -> Iterator[str | Failed]:
         except OSError as error:
             yield Failed(folder, f"cannot list this folder: {error.strerror}")
             continue
-        for entry in entries:
-            if not _is_folder(entry) and os.path.splitext(entry.name)[1].lower() in PHOTO_SUFFIXES:
-                yield entry.path
+        yield [
+            entry.path for entry in entries if _suffix(entry.name) in PHOTO_SUFFIXES and not _is_folder(entry)
+        ]
         folders.extend(entry.path for entry in reversed(entries) if _is_folder(entry))
+
+
+def _without_paired_raw(photos: list[str]) -> list[str]:
+    rendered = {os.path.splitext(path)[0] for path in photos if _suffix(path) not in RAW_SUFFIXES}
+    return [
+        path
+        for path in photos
+        if _suffix(path) not in RAW_SUFFIXES or os.path.splitext(path)[0] not in rendered
+    ]
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
