@@ -1,4 +1,4 @@
-"""The command ``dpiqa-batch``: arguments to options, options to a run, its end to an exit code.
+"""The command ``dpiqa-batch``: arguments to options, options to a job, its end to an exit code.
 
 Nothing heavy is imported at the top, so that ``--help`` answers at once.
 """
@@ -6,65 +6,144 @@ Nothing heavy is imported at the top, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import io
 import sys
-import time
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from dpiqa_desktop.exit_codes import ExitCode, code_of_error, code_of_run
-from dpiqa_desktop.options import DEFAULT_METRIC, BatchOptions
+from dpiqa_desktop.exit_codes import ExitCode, code_of_error
+from dpiqa_desktop.options import BACKENDS, DEFAULT_METRIC, BatchOptions
 from dpiqa_plugin import __version__
-from dpiqa_plugin.cards import CARDS
 from dpiqa_plugin.errors import DPIQAError
 
 _DESCRIPTION = """\
 Scores photos by their technical quality and lists them from best to worst.
-No photo is ever changed.
+No photo is ever changed; photos are moved or copied only if you ask for it.
 
-Folders are searched with all their subfolders for JPEG, PNG, WebP, TIFF and
-BMP files. Names that begin with a dot are skipped.
+Folders are searched with all their subfolders. Names that begin with a dot are
+skipped, and so are RAW files that have a JPEG or HEIC of the same name beside
+them. Scores are kept: a second run scores only what is new.
 """
 _EPILOG = """\
 exit codes: 0 all scored, 1 some failed, 2 bad usage or no photos,
             3 cannot run, 130 interrupted (Ctrl-C)
 """
 
-_ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (("paths",), {"metavar": "FOLDER|FILE", "nargs": "+", "help": "what to score"}),
+# Title of the group, then its arguments: names and what argparse is told of each.
+_ARGUMENTS: tuple[tuple[str | None, tuple[tuple[tuple[str, ...], dict[str, Any]], ...]], ...] = (
     (
-        ("--metric",),
-        {
-            "metavar": "NAME",
-            "default": DEFAULT_METRIC,
-            "help": "any no-reference metric of pyiqa (default: %(default)s, which is bundled)",
-        },
+        None,
+        (
+            (("paths",), {"metavar": "FOLDER|FILE", "nargs": "*", "help": "what to score"}),
+            (("-q", "--quiet"), {"action": "store_true", "help": "say nothing but what failed; no table"}),
+            (("--version",), {"action": "version", "version": f"%(prog)s {__version__}"}),
+        ),
     ),
     (
-        ("--device",),
-        {
-            "metavar": "NAME",
-            "default": "auto",
-            "help": "auto, cpu, cuda, cuda:1, mps, ... (default: %(default)s)",
-        },
+        "scoring",
+        (
+            (
+                ("--metric",),
+                {
+                    "metavar": "NAME",
+                    "default": DEFAULT_METRIC,
+                    "help": "any no-reference metric of pyiqa (default: %(default)s, which is bundled)",
+                },
+            ),
+            (
+                ("--device",),
+                {
+                    "metavar": "NAME",
+                    "default": "auto",
+                    "help": "auto, cpu, cuda, cuda:1, mps, ... (default: %(default)s)",
+                },
+            ),
+            (
+                ("--backend",),
+                {
+                    "choices": BACKENDS,
+                    "default": "auto",
+                    "help": "what runs the model (default: %(default)s, OpenVINO on a CPU where it can)",
+                },
+            ),
+            (
+                ("--batch-size",),
+                {
+                    "metavar": "N",
+                    "type": int,
+                    "help": "photos to a call of the model (default: what suits it)",
+                },
+            ),
+            (
+                ("--max-pixels",),
+                {"metavar": "MILLIONS", "type": float, "help": "refuse larger photos (default: 250)"},
+            ),
+            (("--force",), {"action": "store_true", "help": "score again what has been scored before"}),
+            (
+                ("--watch",),
+                {
+                    "action": "store_true",
+                    "help": "then go on with what is dropped into the folders, till Ctrl-C",
+                },
+            ),
+        ),
     ),
     (
-        ("--batch-size",),
-        {"metavar": "N", "type": int, "help": "photos to a call of the model (default: what suits it)"},
+        "results",
+        (
+            (
+                ("--top",),
+                {"metavar": "N", "type": int, "help": "list the best N only; the files below still get all"},
+            ),
+            (
+                ("--stars",),
+                {
+                    "metavar": "RULE",
+                    "help": "how scores become stars: four scores (default: 0.2,0.4,0.6,0.8), or percentile, "
+                    "or percentile:10,35,65,90",
+                },
+            ),
+            (
+                ("--csv",),
+                {"metavar": "FILE", "help": "write every score, and every failure with its reason, to FILE"},
+            ),
+            (("--json",), {"metavar": "FILE", "help": "the same as JSON, one object a line"}),
+            (("--parquet",), {"metavar": "FILE", "help": "the same as Parquet"}),
+            (
+                ("--html",),
+                {"metavar": "FILE", "help": "the same as a page with thumbnails, to open in a browser"},
+            ),
+        ),
     ),
     (
-        ("--top",),
-        {"metavar": "N", "type": int, "help": "list the best N only; --csv and --json still get all"},
+        "sorting into folders",
+        (
+            (
+                ("--move-below",),
+                {
+                    "metavar": "SCORE",
+                    "type": float,
+                    "help": "move photos that score below SCORE to the folder --to",
+                },
+            ),
+            (
+                ("--copy-top",),
+                {"metavar": "N", "type": int, "help": "copy the best N photos to the folder --to"},
+            ),
+            (("--to",), {"metavar": "DIR", "help": "where to; no file there is ever overwritten"}),
+            (("--dry-run",), {"action": "store_true", "help": "only say what would be moved or copied"}),
+            (
+                ("--undo",),
+                {
+                    "metavar": "RUN",
+                    "nargs": "?",
+                    "const": "latest",
+                    "help": "take back what a run moved or copied (default: the latest)",
+                },
+            ),
+        ),
     ),
-    (
-        ("--csv",),
-        {"metavar": "FILE", "help": "write every score, and every failure with its reason, to FILE"},
-    ),
-    (("--json",), {"metavar": "FILE", "help": "the same as JSON, one object a line"}),
-    (("-q", "--quiet"), {"action": "store_true", "help": "say nothing but what failed; no table"}),
-    (("--version",), {"action": "version", "version": f"%(prog)s {__version__}"}),
 )
 
 
@@ -72,52 +151,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``dpiqa-batch`` with ``arguments``, or those of the command line; return its exit code."""
     _print_any_name()
     try:
-        return score_photos(_parse(arguments))
+        options = _parse(arguments)
+        _silence_libraries()
+        # Imported here, not above: it brings numpy, Pillow and tqdm.
+        from dpiqa_desktop.job import score_photos, undo
+
+        return undo(options) if options.undo else score_photos(options)
     except DPIQAError as error:
         print(f"dpiqa-batch: error: {error}", file=sys.stderr)
         return code_of_error(error)
     except KeyboardInterrupt:
         print("dpiqa-batch: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
-
-
-def score_photos(options: BatchOptions) -> ExitCode:
-    """Find photos, load the metric, score, write what was asked for; Ctrl-C keeps what is scored.
-
-    Raises:
-        DPIQAError: nothing could be scored, or the results could not be written.
-    """
-    # Imported here, not above: they bring numpy, Pillow and tqdm.
-    from dpiqa_desktop.console import Console
-    from dpiqa_desktop.engine.backends import create_backend
-    from dpiqa_desktop.engine.run import run
-    from dpiqa_desktop.engine.scan import scan
-    from dpiqa_desktop.engine.stars import default_rule
-    from dpiqa_desktop.records import Results, write_csv, write_json
-
-    _silence_libraries()
-    found = scan(options.paths)
-    backend = create_backend(options.metric, options.device)
-    results = Results(options.metric, backend.lower_better)
-    console = Console(options.quiet)
-    console.start(len(found.photos), backend.description)
-    started, interrupted = time.perf_counter(), False
-    try:
-        with contextlib.closing(run(found, backend, options.batch_size)) as events:
-            for event in events:
-                results.add(event)
-                console.show(event)
-    except KeyboardInterrupt:
-        interrupted = True
-    console.finish(len(results.scored), len(results.failed), time.perf_counter() - started, interrupted)
-    known = CARDS.get(options.metric)
-    report = results.report(default_rule(known.score_range if known else None))
-    console.table(report.photos[: options.top])
-    if options.csv:
-        write_csv(report, options.csv)
-    if options.json:
-        write_json(report, options.json)
-    return code_of_run(len(results.failed), interrupted)
 
 
 def _parse(arguments: Sequence[str] | None) -> BatchOptions:
@@ -128,8 +173,10 @@ def _parse(arguments: Sequence[str] | None) -> BatchOptions:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    for names, settings in _ARGUMENTS:
-        parser.add_argument(*names, **settings)
+    for title, group in _ARGUMENTS:
+        section = parser.add_argument_group(title) if title else parser
+        for names, settings in group:
+            section.add_argument(*names, **settings)
     chosen = vars(parser.parse_args(arguments))
     return BatchOptions(paths=tuple(chosen.pop("paths")), **chosen)
 

@@ -8,69 +8,131 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dpiqa_desktop.events import Event, Failed
+from dpiqa_desktop.events import Event, Failed, Notice, Progress, Scored
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from dpiqa_desktop.records import RankedPhoto
+    from dpiqa_desktop.organise import Operation
+    from dpiqa_desktop.records import RankedPhoto, Results
 
 # Controls (a newline, a terminal's escape sequences), surrogates, and line and paragraph separators.
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
+_DONE = {"move": "moved", "copy": "copied", "keep": "kept", "remove": "removed"}
+
+
 class Console:
     """Progress bar, failures as they happen, closing line, table.
 
-    The bar is drawn only on a terminal, so that logs and pipes stay readable. ``quiet`` leaves nothing but
-    failures.
+    The bar is drawn only on a terminal, so that logs and pipes stay readable.
+
+    Args:
+        quiet: tell of nothing but failures and notices.
+        live: print photos as they are scored, instead of a bar now and a table at the end.
     """
 
-    def __init__(self, quiet: bool) -> None:
+    def __init__(self, quiet: bool, live: bool = False) -> None:
         self._quiet = quiet
+        self._live = live
         self._bar: tqdm[None] | None = None
 
-    def start(self, photos: int, description: str) -> None:
+    def start(self, photos: int, paired: int, description: str) -> None:
         """Say what is about to be done and open the progress bar."""
         from tqdm import tqdm
 
-        self._say(f"{_count(photos)}, {description}")
-        disable = True if self._quiet else None  # None: wherever stderr is not a terminal
-        self._bar = tqdm(total=photos, unit=" photos", disable=disable, file=sys.stderr, dynamic_ncols=True)
+        self.say(f"{_count(photos)}, {description}")
+        if paired:
+            self.say(f"{paired:,} RAW files go with the JPEG or HEIC beside them")
+        self._bar = tqdm(
+            total=photos,
+            # The engine's own figures: tqdm's would count what was in the store as scored at lightning speed.
+            bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
+            disable=True if self._quiet or self._live else None,  # None: wherever stderr is not a terminal
+            file=sys.stderr,
+            dynamic_ncols=True,
+        )
 
     def show(self, event: Event) -> None:
-        """Move the bar, and tell of a failure at once."""
-        if self._bar is None:
-            raise RuntimeError("start() comes before show()")
-        if isinstance(event, Failed):
-            self._bar.write(f"failed: {printable(event.path)}: {printable(event.reason)}", file=sys.stderr)
-        self._bar.update()
+        """Move the bar; tell of a failure or a notice at once."""
+        if isinstance(event, Progress) and self._bar is not None:
+            self._bar.set_postfix_str(_pace(event), refresh=False)
+            self._bar.update(event.done - self._bar.n)
+        elif isinstance(event, Scored) and self._live:
+            self._line(f"{event.score:9.4f}  {printable(event.path)}")
+        elif isinstance(event, Failed):
+            self.failed(event.path, event.reason)
+        elif isinstance(event, Notice):
+            self.notice(event.text)
 
-    def finish(self, scored: int, failed: int, seconds: float, interrupted: bool) -> None:
+    def notice(self, text: str) -> None:
+        """Tell what went wrong but cost no score, also if quiet."""
+        self._write(f"notice: {printable(text)}")
+
+    def failed(self, path: str, reason: str) -> None:
+        """Tell what could not be done with a file, also if quiet."""
+        self._write(f"failed: {printable(path)}: {printable(reason)}")
+
+    def finish(self, results: Results, seconds: float, interrupted: bool) -> None:
         """Close the bar and say how it went."""
         if self._bar is not None:
             self._bar.close()
-        outcome = f"{_count(scored)} scored"
-        if failed:
-            outcome += f", {failed} failed"
+        fresh = sum(not photo.known for photo in results.scored)
+        outcome = f"{_count(fresh)} scored"
+        if known := len(results.scored) - fresh:
+            outcome += f", {known:,} known from before"
+        if results.failed:
+            outcome += f", {len(results.failed):,} failed"
         stopped = "interrupted: " if interrupted else ""
-        self._say(f"{stopped}{outcome} in {seconds:.1f} s ({scored / max(seconds, 1e-9):.1f} photos/s)")
+        self.say(f"{stopped}{outcome} in {seconds:.1f} s ({fresh / max(seconds, 1e-9):.1f} photos/s)")
 
-    def table(self, ranked: Sequence[RankedPhoto]) -> None:
-        """Print score and path, a line a photo, in the order given."""
+    def table(self, photos: Sequence[RankedPhoto]) -> None:
+        """Print score, stars, burst and path, a line a photo, in the order given."""
+        if self._live:
+            return
+        for photo in photos:
+            self._line(f"{photo.score:9.4f}  {'*' * photo.stars:<5}  {_burst(photo)}{printable(photo.path)}")
+
+    def operation(self, operation: Operation, planned: bool) -> None:
+        """Print a file that was moved, copied, left (the same is there already) or removed, or will be."""
+        verb = f"would {operation.kind}" if planned else _DONE[operation.kind]
+        self._line(f"{verb} {printable(operation.source)} -> {printable(operation.target)}")
+
+    def _line(self, text: str) -> None:
+        """Print a line of the result; if the reader, ``head`` for one, has seen enough, that is fine."""
         if self._quiet:
             return
         try:
-            for photo in ranked:
-                print(f"{photo.score:9.4f}  {printable(photo.path)}")
-            sys.stdout.flush()
-        except BrokenPipeError:  # the reader, `head` for one, has seen enough
+            print(text, flush=True)
+        except BrokenPipeError:
             # Python would complain once more when it flushes at exit: give it somewhere to flush to.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Tell the user something by the way, unless quiet."""
         if not self._quiet:
+            self._write(line)
+
+    def _write(self, line: str) -> None:
+        if self._bar is None:
             print(line, file=sys.stderr)
+        else:
+            self._bar.write(line, file=sys.stderr)
+
+
+def _pace(progress: Progress) -> str:
+    from tqdm import tqdm
+
+    if progress.eta is None:
+        return ""
+    return f"{progress.rate:.1f} photos/s, ETA {tqdm.format_interval(progress.eta)}"
+
+
+def _burst(photo: RankedPhoto) -> str:
+    if photo.burst is None:
+        return ""
+    return f"[burst {photo.burst}{', best' if photo.best_of_burst else ''}] "
 
 
 def printable(text: str) -> str:

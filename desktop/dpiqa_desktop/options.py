@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 
 from dpiqa_plugin.errors import UsageError
 
 DEFAULT_METRIC = "dpiqa_lite"
+BACKENDS = ("auto", "openvino", "torch")
 
 
 @dataclass(frozen=True)
@@ -15,35 +17,88 @@ class BatchOptions:
     """One run of ``dpiqa-batch``.
 
     Attributes:
-        paths: folders and files to score.
+        paths: folders and files to score; none if ``undo``.
+        quiet: show failures only.
         metric: a no-reference metric's name in pyiqa.
         device: ``"auto"``, ``"cpu"``, or a torch device, e.g. ``"cuda:1"``.
+        backend: one of ``BACKENDS``.
         batch_size: photos to a call of the model; None leaves it to the back end.
+        max_pixels: larger photos are refused, in millions; None for the engine's limit.
+        force: score again what the store knows.
+        watch: go on with new photos.
         top: how many of the best the table shows; None for all.
-        csv: file to write the results to; None for none.
-        json: the same as JSON lines.
-        quiet: show failures only.
+        stars: rule as ``parse_stars`` takes it; None for the metric's default.
+        csv, json, parquet, html: file to write the results to; None for none.
+        move_below: photos that score worse are moved to ``to``.
+        copy_top: as many of the best photos are copied to ``to``.
+        to: a folder.
+        dry_run: move and copy nothing.
+        undo: number of a run that moved or copied, or ``"latest"``: take it back, and do nothing else.
 
     Raises:
-        UsageError: a number below 1, or a report that cannot be written where it should go.
+        UsageError: a number out of range, options that do not go together, or a report that cannot be written
+            where it should go.
     """
 
     paths: tuple[str, ...]
+    quiet: bool = False
     metric: str = DEFAULT_METRIC
     device: str = "auto"
+    backend: str = "auto"
     batch_size: int | None = None
+    max_pixels: float | None = None
+    force: bool = False
+    watch: bool = False
     top: int | None = None
+    stars: str | None = None
     csv: str | None = None
     json: str | None = None
-    quiet: bool = False
+    parquet: str | None = None
+    html: str | None = None
+    move_below: float | None = None
+    copy_top: int | None = None
+    to: str | None = None
+    dry_run: bool = False
+    undo: str | None = None
 
     def __post_init__(self) -> None:
-        for option, number in (("--batch-size", self.batch_size), ("--top", self.top)):
+        self._check_combination()
+        for option in ("batch_size", "top", "copy_top"):
+            number = getattr(self, option)
             if number is not None and number < 1:
-                raise UsageError(f"{option} must be 1 or more, got {number}")
-        for option, path in (("--csv", self.csv), ("--json", self.json)):
+                raise UsageError(f"{_dashed(option)} must be 1 or more, got {number}")
+        if self.move_below is not None and not math.isfinite(self.move_below):
+            raise UsageError(f"--move-below must be a score, got {self.move_below}")
+        if self.max_pixels is not None and not self.max_pixels > 0:
+            raise UsageError(f"--max-pixels must be above 0, got {self.max_pixels:g}")
+        for option in ("csv", "json", "parquet", "html"):
+            path = getattr(self, option)
             if path is not None:
-                _check_report_target(option, path)
+                _check_report_target(_dashed(option), path)
+
+    def _check_combination(self) -> None:
+        sorting = [option for option in ("move_below", "copy_top") if getattr(self, option) is not None]
+        if self.undo:
+            if self.paths or sorting:
+                raise UsageError("--undo takes no folders and goes with no other work")
+            return
+        if not self.paths:
+            raise UsageError("give a folder or a file to score; dpiqa-batch --help lists the options")
+        if len(sorting) > 1:
+            raise UsageError("--move-below and --copy-top are two runs: choose one")
+        if sorting and self.to is None:
+            raise UsageError(f"{_dashed(sorting[0])} needs --to DIR, the folder where the photos go")
+        if not sorting and (self.to is not None or self.dry_run):
+            option = "--dry-run" if self.dry_run else "--to"
+            raise UsageError(f"{option} goes with --move-below or --copy-top")
+        if sorting and self.watch:
+            raise UsageError(
+                f"{_dashed(sorting[0])} does not go with --watch: which are best shows at the end"
+            )
+
+
+def _dashed(option: str) -> str:
+    return "--" + option.replace("_", "-")
 
 
 def _check_report_target(option: str, path: str) -> None:

@@ -7,7 +7,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -72,39 +72,39 @@ class Results:
     Attributes:
         metric: whose scores these are.
         lower_better: a lower score is a better photo.
-        scored, failed: the events, in the order they came.
+        outcomes: the last that was told of each path, in the order they first came.
     """
 
     metric: str
     lower_better: bool
-    scored: list[Scored] = field(default_factory=list)
-    failed: list[Failed] = field(default_factory=list)
+    outcomes: dict[str, Scored | Failed] = field(default_factory=dict)
+
+    @property
+    def scored(self) -> list[Scored]:
+        """The photos that have a score."""
+        return [outcome for outcome in self.outcomes.values() if isinstance(outcome, Scored)]
+
+    @property
+    def failed(self) -> list[Failed]:
+        """What could not be scored or listed."""
+        return [outcome for outcome in self.outcomes.values() if isinstance(outcome, Failed)]
 
     def add(self, event: Event) -> None:
-        """Keep an event."""
-        if isinstance(event, Scored):
-            self.scored.append(event)
-        else:
-            self.failed.append(event)
+        """Keep what became of a photo; a photo that was changed and scored again counts once."""
+        if isinstance(event, (Scored, Failed)):
+            self.outcomes[event.path] = event
 
-    def report(
-        self,
-        rule: StarRule,
-        bursts: Sequence[Sequence[str]] = (),
-        captured_at: Mapping[str, float | None] | None = None,
-    ) -> Report:
+    def report(self, rule: StarRule, bursts: Sequence[Sequence[str]] = ()) -> Report:
         """Rank what there is so far.
 
         Args:
             rule: what gives the stars.
             bursts: each the paths of scored photos, two or more; numbered in this order. No photo is in two.
-            captured_at: by path, as in ``RankedPhoto``; photos may be missing.
         """
         sign = 1 if self.lower_better else -1
         ranked = sorted(self.scored, key=lambda photo: (sign * photo.score, photo.path))
         stars = assign_stars([photo.score for photo in ranked], rule, self.lower_better)
         burst_of = {path: number for number, burst in enumerate(bursts, 1) for path in burst}
-        clock = captured_at or {}
         best_known: set[int] = set()
         photos = []
         for photo, its_stars in zip(ranked, stars, strict=True):
@@ -112,7 +112,7 @@ class Results:
             best = burst is not None and burst not in best_known  # the first to come is the best
             if burst is not None:
                 best_known.add(burst)
-            photos.append(RankedPhoto(photo.path, photo.score, its_stars, burst, best, clock.get(photo.path)))
+            photos.append(RankedPhoto(photo.path, photo.score, its_stars, burst, best, photo.captured_at))
         return Report(self.metric, self.lower_better, rule, tuple(photos), tuple(self.failed))
 
 

@@ -1,0 +1,198 @@
+"""What ``dpiqa-batch`` does with its options: one scoring run from folders to results, or an undo."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING
+
+from dpiqa_desktop.console import Console
+from dpiqa_desktop.engine.backends import Backend, create_backend
+from dpiqa_desktop.engine.bursts import Shot, group_bursts
+from dpiqa_desktop.engine.decode import MAX_PIXELS
+from dpiqa_desktop.engine.run import choose_stages, run
+from dpiqa_desktop.engine.scan import PHOTO_SUFFIXES, Found, scan
+from dpiqa_desktop.engine.stars import StarRule, check_stars_fit, default_rule, parse_stars
+from dpiqa_desktop.engine.steps import Steps
+from dpiqa_desktop.engine.store import Store, default_database
+from dpiqa_desktop.events import Event
+from dpiqa_desktop.exit_codes import ExitCode, code_of_run
+from dpiqa_desktop.options import BatchOptions
+from dpiqa_desktop.records import Report, Results, require_parquet, write_csv, write_json, write_parquet
+from dpiqa_plugin.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from dpiqa_desktop.organise import NotDone, Operation, Plan
+    from dpiqa_desktop.watch import Watch
+
+
+def score_photos(options: BatchOptions) -> ExitCode:
+    """Find photos, choose the model, score, show, write, sort; Ctrl-C keeps what is scored.
+
+    Raises:
+        DPIQAError: nothing could be scored, or the results could not be written.
+    """
+    if options.parquet:
+        require_parquet()
+    console = Console(options.quiet, live=options.watch)
+    with contextlib.ExitStack() as open_now:
+        store = open_now.enter_context(contextlib.closing(_open_store(options, console)))
+        not_sorted = _put_right(options, store, console)
+        # Before the scan: what arrives in between is in one of the two.
+        watch = open_now.enter_context(_watching(options)) if options.watch else None
+        found = scan(options.paths, may_be_empty=options.watch)
+        backend = create_backend(options.metric, options.device, options.backend)
+        rule = _star_rule(options, backend)
+        results = Results(options.metric, backend.lower_better)
+        console.start(len(found.photos), found.paired, backend.description)
+        interrupted = _collect(results, _events(found, watch, backend, store, options), console)
+        report = results.report(rule, _bursts(results))
+        console.table(report.photos[: options.top])
+        _write_reports(report, options)
+        if not interrupted:
+            not_sorted += _sort_into_folders(report, options, store, console)
+    # Ctrl-C is how watching ends.
+    return code_of_run(len(report.failed) + not_sorted, interrupted and not options.watch)
+
+
+def undo(options: BatchOptions) -> ExitCode:
+    """Take back what a run moved or copied.
+
+    Raises:
+        DPIQAError: there is no such run, or its journal cannot be read.
+    """
+    from dpiqa_desktop import relocate
+    from dpiqa_desktop.journal import Journal
+
+    if options.undo != "latest" and not (options.undo or "").isdigit():
+        raise UsageError(f"--undo takes the number of a run, got {options.undo}")
+    number = None if options.undo == "latest" else int(options.undo or 0)
+    console = Console(options.quiet)
+    with contextlib.closing(Store(default_database())) as store:
+        failed = _tell(relocate.undo(Journal(store.connection), number), console)
+    return code_of_run(failed, interrupted=False)
+
+
+def _collect(results: Results, events: Generator[Event, None, None], console: Console) -> bool:
+    """Take in and show all events; whether Ctrl-C ended them."""
+    started, interrupted = time.perf_counter(), False
+    try:
+        with contextlib.closing(events):
+            for event in events:
+                results.add(event)
+                console.show(event)
+    except KeyboardInterrupt:
+        interrupted = True
+    console.finish(results, time.perf_counter() - started, interrupted)
+    return interrupted
+
+
+def _events(
+    found: Found, watch: Watch | None, backend: Backend, store: Store, options: BatchOptions
+) -> Generator[Event, None, None]:
+    max_pixels = MAX_PIXELS if options.max_pixels is None else int(options.max_pixels * 1_000_000)
+    steps = Steps(backend, store, max_pixels, options.force)
+    stages = choose_stages(backend, options.batch_size)
+    yield from found.unreadable
+    yield from run(found.photos, steps, stages)
+    if watch is not None:
+        for batch in watch.batches(stop=threading.Event()):  # never set: Ctrl-C comes as an exception
+            yield from run(batch, steps, stages)
+
+
+def _watching(options: BatchOptions) -> contextlib.AbstractContextManager[Watch]:
+    from dpiqa_desktop.watch import watching
+
+    return watching(options.paths, PHOTO_SUFFIXES)
+
+
+def _star_rule(options: BatchOptions, backend: Backend) -> StarRule:
+    if options.stars is None:
+        return default_rule(backend.score_range)
+    rule = parse_stars(options.stars)
+    check_stars_fit(rule, options.metric, backend.score_range)
+    return rule
+
+
+def _open_store(options: BatchOptions, console: Console) -> Store:
+    """Open the store, or one for this run only: but nothing is moved without a journal that lasts."""
+    try:
+        return Store(default_database())
+    except StoreError as error:
+        if options.to is not None and not options.dry_run:
+            raise
+        console.notice(str(error))
+        return Store(None)
+
+
+def _put_right(options: BatchOptions, store: Store, console: Console) -> int:
+    """Finish what a killed run was moving, before the scan sees half of it; how many files could not be."""
+    if options.to is None or options.dry_run:
+        return 0
+    from dpiqa_desktop import relocate
+    from dpiqa_desktop.journal import Journal
+
+    return _tell(relocate.recover(Journal(store.connection)), console)
+
+
+def _bursts(results: Results) -> list[list[str]]:
+    shots = [Shot(photo.path, photo.score, photo.captured_at, photo.likeness) for photo in results.scored]
+    return [
+        [shots[member].path for member in burst.members]
+        for burst in group_bursts(shots, results.lower_better)
+    ]
+
+
+def _write_reports(report: Report, options: BatchOptions) -> None:
+    if options.csv:
+        write_csv(report, options.csv)
+    if options.json:
+        write_json(report, options.json)
+    if options.parquet:
+        write_parquet(report, options.parquet)
+    if options.html:
+        from dpiqa_desktop.html_report import write_html
+
+        write_html(report, options.html)
+
+
+def _sort_into_folders(report: Report, options: BatchOptions, store: Store, console: Console) -> int:
+    """Move or copy as asked for, or say what would be; how many files could not be."""
+    if options.to is None:
+        return 0
+    from dpiqa_desktop import relocate
+    from dpiqa_desktop.journal import Journal
+
+    plan = _plan(report, options, options.to)
+    if options.dry_run:
+        return _tell([*plan.left, *plan.operations], console, planned=True)
+    journal = Journal(store.connection)
+    failed = _tell(relocate.apply(plan, journal), console)
+    if plan.operations:
+        console.say(f"to take this back: dpiqa-batch --undo {journal.latest()}")
+    return failed
+
+
+def _plan(report: Report, options: BatchOptions, to: str) -> Plan:
+    from dpiqa_desktop.organise import plan_copy, plan_move
+
+    scored = [(photo.path, photo.score) for photo in report.photos]
+    if options.move_below is not None:
+        return plan_move(scored, options.move_below, report.lower_better, options.paths, to)
+    return plan_copy(scored, options.copy_top or 0, report.lower_better, options.paths, to)
+
+
+def _tell(outcomes: Iterable[Operation | NotDone], console: Console, planned: bool = False) -> int:
+    """Print what is done with every file; how many could not be."""
+    from dpiqa_desktop.organise import NotDone
+
+    failed = 0
+    for outcome in outcomes:
+        if isinstance(outcome, NotDone):
+            failed += 1
+            console.failed(outcome.path, outcome.reason)
+        else:
+            console.operation(outcome, planned)
+    return failed
