@@ -4,8 +4,6 @@ Run ``python benchmarks/bursts.py``. Ten times the photos should take about ten 
 folders and on the worst ones.
 """
 
-# ruff: noqa: T201, TID251 (a benchmark of the application, whose output is the point)
-
 from __future__ import annotations
 
 import itertools

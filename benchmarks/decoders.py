@@ -7,7 +7,7 @@ python benchmarks/decoders.py OUT [--photos 4] [--repeat 5]
 "entropy" is Pillow decoding to grey at 1/8: little more than the Huffman codes that everyone has to read, so
 what a decoder could save at most. PyTurboJPEG is not among them: its wheels hold no libjpeg-turbo.
 """
-# ruff: noqa: T201  # a command's output
+# a command's output
 
 from __future__ import annotations
 

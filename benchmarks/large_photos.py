@@ -2,7 +2,7 @@
 
 python benchmarks/large_photos.py FOLDER OUT [--size 6000x4000]
 """
-# ruff: noqa: T201  # a command's output
+# a command's output
 
 from __future__ import annotations
 
