@@ -17,13 +17,15 @@ MODEL = {f"dpiqa_plugin/data/lite.{ending}" for ending in ("bin", "md", "safeten
 DATA = {
     *MODEL,
     "dpiqa_autoload.pth",
+    "dpiqa_desktop/html_report.css",
+    "dpiqa_desktop/html_report.js",
     "dpiqa_plugin/py.typed",
     "dpiqa_training/datasets/biq2021_validation.txt",
     "dpiqa_training/recipes/lite.toml",
 }
 SDIST = {
     *(".gitignore", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"),
-    *("dpiqa_plugin", "desktop", "training", "tests", "docs", "examples"),
+    *("dpiqa_plugin", "desktop", "training", "tests", "benchmarks", "docs", "examples"),
 }
 
 
