@@ -169,13 +169,13 @@ def test_parquet_without_pyarrow_says_what_to_install(report, tmp_path, monkeypa
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is always full")
 @pytest.mark.parametrize("write", [write_csv, write_json, write_parquet])
-def test_a_full_disk_leaves_the_old_report_and_no_litter(write, results, tmp_path):
+def test_a_full_disk_leaves_the_old_report_and_no_litter(write, tmp_path):
     import resource
 
     if write is write_parquet:
         pytest.importorskip("pyarrow")
     (tmp_path / "scores").write_text("yesterday's")
-    results.scored = [Scored(f"{i:09d}.jpg", i / 20_000) for i in range(20_000)]
+    results = collected(*(Scored(f"{i:09d}.jpg", i / 20_000) for i in range(20_000)))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     import signal
 
