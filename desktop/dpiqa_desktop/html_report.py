@@ -18,6 +18,7 @@ from typing import TextIO
 from urllib.parse import quote_from_bytes
 
 from dpiqa_desktop.console import printable
+from dpiqa_desktop.engine.machine import usable_cores
 from dpiqa_desktop.engine.stars import StarRule, Thresholds
 from dpiqa_desktop.engine.thumbnail import thumbnail
 from dpiqa_desktop.events import Failed
@@ -196,7 +197,7 @@ class _Picture:
 
 def _with_pictures(photos: Iterable[RankedPhoto]) -> Iterator[tuple[RankedPhoto, _Picture]]:
     """Make thumbnails in threads, a few ahead of the one that is asked for."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     pool = ThreadPoolExecutor(cores, thread_name_prefix="thumbnail")
     coming = iter(photos)
     window: deque[tuple[RankedPhoto, Future[_Picture]]] = deque()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dpiqa_desktop.console import Console
 from dpiqa_desktop.engine.backends import Backend, create_backend
 from dpiqa_desktop.engine.bursts import Shot, group_bursts
-from dpiqa_desktop.engine.decode import MAX_PIXELS
+from dpiqa_desktop.engine.photo_file import MAX_PIXELS
 from dpiqa_desktop.engine.run import choose_stages, run
 from dpiqa_desktop.engine.scan import PHOTO_SUFFIXES, Found, scan
 from dpiqa_desktop.engine.stars import StarRule, check_stars_fit, default_rule, parse_stars

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import piexif
 import pytest
-from makers.photos import COLOUR, GREY, make_torture_folder, scene
-from PIL import Image
+from makers.photos import COLOUR, GREY, exif_block, jpeg, make_torture_folder, save_dng, save_heic, scene
+from PIL import Image, features
 
 from dpiqa_desktop.engine.thumbnail import thumbnail
 from dpiqa_plugin.errors import PhotoError
@@ -21,6 +21,11 @@ def _opened(path, side=SIDE):
 
 def _pixels(image):
     return np.asarray(image.convert("RGB")).astype(int)
+
+
+def _distance(image, photo):
+    """From the photo, scaled to the image's size."""
+    return np.abs(_pixels(image) - _pixels(photo.resize(image.size, Image.Resampling.BOX))).mean()
 
 
 def _exif(embedded=None, orientation=1):
@@ -59,13 +64,12 @@ def test_fits_the_square_and_is_never_enlarged(size, expected, tmp_path):
 @pytest.mark.parametrize("embeds", [False, True])
 def test_upright_whatever_the_camera_was_held_like(orientation, embeds, tmp_path):
     upright = scene(480, 360)
-    undo = {6: 8, 8: 6}.get(orientation, orientation)  # every other turn is its own inverse
-    stored = upright if undo == 1 else upright.transpose(Image.Transpose(_METHODS[undo]))
+    stored = _stored(upright, orientation)
     embedded = stored.resize((stored.width // 3, stored.height // 3)) if embeds else None
     stored.save(tmp_path / "photo.jpg", quality=95, exif=_exif(embedded, orientation))
     image = _opened(tmp_path / "photo.jpg")
     assert image.size == (160, 120)
-    assert np.abs(_pixels(image) - _pixels(upright.resize((160, 120), Image.Resampling.BOX))).mean() < 8
+    assert _distance(image, upright) < 8
 
 
 _METHODS = {
@@ -77,6 +81,12 @@ _METHODS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+def _stored(upright, orientation):
+    """The photo as a camera held so would store it."""
+    undo = {6: 8, 8: 6}.get(orientation, orientation)  # every other turn is its own inverse
+    return upright if undo == 1 else upright.transpose(Image.Transpose(_METHODS[undo]))
 
 
 def _with_embedded(path, photo, embedded):
@@ -124,6 +134,77 @@ def test_a_broken_embedded_picture_gives_way_to_the_photo(tmp_path):
     start = data.index(b"\xff\xd8", 2)
     path.write_bytes(data[: start + 40] + b"\0" * 500 + data[start + 540 :])
     assert not _is_green(_opened(path))
+
+
+@pytest.mark.parametrize(
+    ("preview", "expected"), [((300, 200), (160, 107)), ((80, 60), (80, 60)), (None, (150, 100))]
+)
+def test_a_raw_shows_its_preview_whatever_its_size_or_else_is_developed(preview, expected, tmp_path):
+    pytest.importorskip("rawpy")
+    green = None if preview is None else jpeg(Image.new("RGB", preview, GREEN))
+    save_dng(scene(300, 200), tmp_path / "a.dng", green)
+    image = _opened(tmp_path / "a.dng")
+    assert image.size == expected
+    assert _is_green(image) == (preview is not None)
+    if preview is None:
+        assert _distance(image, scene(300, 200)) < 8
+
+
+@pytest.mark.parametrize(("orientation", "turn"), [(1, None), (3, 3), (6, 4), (8, 2)])
+@pytest.mark.parametrize("with_preview", [False, True])
+def test_raws_are_turned_upright_once(orientation, turn, with_preview, tmp_path):
+    pytest.importorskip("rawpy")
+    stored = scene(320, 240)
+    save_dng(stored, tmp_path / "a.dng", jpeg(stored) if with_preview else None, orientation)
+    upright = stored if turn is None else stored.transpose(Image.Transpose(turn))
+    assert _distance(_opened(tmp_path / "a.dng"), upright) < 8
+
+
+def test_a_broken_preview_gives_way_to_the_developed_raw(tmp_path):
+    pytest.importorskip("rawpy")
+    preview = jpeg(scene(320, 240).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    save_dng(scene(320, 240), tmp_path / "a.dng", preview[: len(preview) // 2])
+    assert _distance(_opened(tmp_path / "a.dng"), scene(320, 240)) < 8
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("thumbnails", [[], [320]])
+def test_heic_is_turned_upright_once(orientation, thumbnails, tmp_path):
+    pytest.importorskip("pillow_heif")
+    stored = _stored(scene(640, 480), orientation)
+    save_heic(stored, tmp_path / "a.heic", exif_block(orientation=orientation), thumbnails=thumbnails)
+    image = _opened(tmp_path / "a.heic")
+    assert image.size == (160, 120)
+    assert _distance(image, scene(640, 480)) < 8
+
+
+def test_a_heic_whose_own_thumbnail_is_broken_shows_the_photo(tmp_path):
+    pytest.importorskip("pillow_heif")
+    save_heic(scene(640, 480), tmp_path / "plain.heic")
+    save_heic(scene(640, 480), tmp_path / "a.heic", thumbnails=[320])
+    content = (tmp_path / "a.heic").read_bytes()
+    photo = (tmp_path / "plain.heic").read_bytes()[-2000:]
+    end = content.index(photo) + len(photo)  # the thumbnail's data comes last
+    assert end < len(content)
+    (tmp_path / "a.heic").write_bytes(content[:end] + bytes(len(content) - end))
+    assert _distance(_opened(tmp_path / "a.heic"), scene(640, 480)) < 8
+
+
+def test_the_exif_picture_of_a_heic_is_left_alone(tmp_path):
+    """It lies as the sensor did, and what turns the photo is not in the EXIF data."""
+    pytest.importorskip("pillow_heif")
+    save_heic(scene(640, 480), tmp_path / "a.heic", _exif(Image.new("RGB", (160, 120), GREEN))[6:])
+    assert b"\xff\xd8\xff" in (tmp_path / "a.heic").read_bytes()
+    assert not _is_green(_opened(tmp_path / "a.heic"))
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow does not write AVIF")
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_avif_is_turned_upright_once(orientation, tmp_path):
+    stored = _stored(scene(640, 480), orientation)
+    embedded = Image.new("RGB", (stored.width // 2, stored.height // 2), GREEN)
+    stored.save(tmp_path / "a.avif", exif=_exif(embedded, orientation))
+    assert _distance(_opened(tmp_path / "a.avif"), scene(640, 480)) < 8
 
 
 def test_no_metadata(tmp_path):

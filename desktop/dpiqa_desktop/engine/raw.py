@@ -8,14 +8,16 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from dpiqa_desktop.engine.capture_time import capture_time, capture_time_in_tiff, seconds
 from dpiqa_desktop.engine.companions import RAW_SUFFIXES
+from dpiqa_desktop.engine.photo_file import MAX_PIXELS, exif_orientation, refuse_bomb, upright
 from dpiqa_plugin.errors import MissingExtraError, PhotoError
 
 if TYPE_CHECKING:
@@ -48,12 +50,15 @@ def is_raw(path: str) -> bool:
 
 
 @contextlib.contextmanager
-def open_raw(path: str) -> Iterator[rawpy.RawPy]:
+def open_raw(path: str, max_pixels: int = MAX_PIXELS) -> Iterator[rawpy.RawPy]:
     """Open a RAW file and close it afterwards; of its pixels nothing is read yet.
 
     Raises:
-        PhotoError: rawpy is not installed, or LibRaw fails, here or inside the ``with``.
+        PhotoError: the file is empty, rawpy is not installed, the sensor has more pixels than ``max_pixels``,
+            or LibRaw fails, here or inside the ``with``.
     """
+    if os.path.getsize(path) == 0:
+        raise PhotoError("the file is empty")
     try:
         import rawpy
     except ImportError as error:
@@ -67,6 +72,7 @@ def open_raw(path: str) -> Iterator[rawpy.RawPy]:
                     raw.open_buffer(file)
             else:
                 raw.open_file(path)  # reads what is needed, where open_buffer reads all 30 to 120 MB
+            refuse_bomb((raw.sizes.raw_width, raw.sizes.raw_height), max_pixels)
             yield raw
     except rawpy.LibRawError as error:
         raise PhotoError(f"cannot be read as a RAW file: {_words(error)}") from error
@@ -96,7 +102,7 @@ def find_preview(raw: rawpy.RawPy, size: int | None) -> Preview | None:
     smallest = size or min(raw.sizes.width, raw.sizes.height) // 2
     if min(image.size) < smallest:
         return None
-    return Preview(image, upright_orientation(image.size, _exif_orientation(image), raw.sizes))
+    return Preview(image, upright_orientation(image.size, exif_orientation(image), raw.sizes))
 
 
 def upright_orientation(preview: tuple[int, int], exif: int | None, sizes: rawpy.ImageSizes) -> int:
@@ -137,6 +143,22 @@ def develop(raw: rawpy.RawPy) -> Image.Image:
     return photo
 
 
+def render(
+    raw: rawpy.RawPy, preview: Preview | None, pixels_of: Callable[[Image.Image], np.ndarray]
+) -> np.ndarray:
+    """Upright pixels of the preview, or developed if there is none or it is broken.
+
+    Args:
+        raw: an opened file.
+        preview: as ``find_preview`` gave it.
+        pixels_of: decodes an image as it lies.
+    """
+    if preview is not None:
+        with contextlib.suppress(Exception):  # whatever is wrong with it, the photo itself may be fine
+            return upright(pixels_of(preview.image), preview.orientation)
+    return pixels_of(develop(raw))
+
+
 def raw_capture_time(path: str, raw: rawpy.RawPy, preview: Preview | None) -> float | None:
     """See ``capture_time``. Where neither file nor preview has EXIF: whole seconds, as LibRaw knows them."""
     with open(path, "rb") as file:
@@ -165,11 +187,3 @@ def _words(error: rawpy.LibRawError) -> str:
 
 def _is_quarter_turn(orientation: int) -> bool:
     return orientation >= 5
-
-
-def _exif_orientation(image: Image.Image) -> int | None:
-    try:
-        value = image.getexif().get(0x0112)
-    except Exception:  # broken EXIF comes out as many kinds of error
-        return None
-    return value if isinstance(value, int) and 1 <= value <= 8 else None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dpiqa_desktop.engine.companions import RAW_SUFFIXES
-from dpiqa_desktop.engine.decode import HEIF_SUFFIXES
+from dpiqa_desktop.engine.photo_file import HEIF_SUFFIXES
 from dpiqa_desktop.engine.raw import SCANNED_SUFFIXES
 from dpiqa_desktop.events import Failed
 from dpiqa_plugin.errors import UsageError

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dpiqa_desktop.engine.backends import Backend
-from dpiqa_desktop.engine.decode import MAX_PIXELS, decode
+from dpiqa_desktop.engine.decode import decode
 from dpiqa_desktop.engine.likeness import likeness
+from dpiqa_desktop.engine.photo_file import MAX_PIXELS
 from dpiqa_desktop.engine.store import FileState, Judged, Record, Store, content_hash, file_state
 from dpiqa_desktop.events import Failed, Notice, Scored
 from dpiqa_plugin.errors import PhotoError, StoreError
