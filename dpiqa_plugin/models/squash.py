@@ -10,7 +10,8 @@ def squash(image: Tensor, size: int) -> Tensor:
     """Resize to a square as Pillow resizes 8-bit photos: along rows, then columns, each result rounded.
 
     The models learnt from such pixels. Without the rounding ``dpiqa_lite`` scores dark and defocused photos,
-    whose flat areas it sees the steps of, up to 0.02 higher.
+    whose flat areas it sees the steps of, up to 0.02 higher. (Pillow takes columns first where a photo is
+    about twice as tall as wide; that moved scores by 0.003 at most.)
 
     Args:
         image: (N, 3, H, W), range 0..1, in steps of 1/255 if it is a photo; finer values pass where nothing

