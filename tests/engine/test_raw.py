@@ -1,6 +1,7 @@
 """RAW files: the preview where it is good enough, else the sensor's own data; upright either way."""
 
 import contextlib
+import struct
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
@@ -225,3 +226,17 @@ def test_camera_files_decode_or_say_why(shared, capfd):
         refused.add(path.name)
     capfd.readouterr()
     assert {"CanonRaw.cr2", "FujiFilm.raf", "Nikon.nef", "DNG.dng"} <= refused
+
+
+@pytest.mark.parametrize("missing", [1, 1000, 150_000])
+def test_a_raw_file_whose_pixels_are_cut_off_gets_no_made_up_score(missing, tmp_path, capfd):
+    """LibRaw develops what is missing from whatever was in memory."""
+    save_dng(scene(320, 240), tmp_path / "a.dng")
+    content = (tmp_path / "a.dng").read_bytes()
+    strip = struct.pack("<HHII", 273, 4, 1, 8)
+    moved = struct.pack("<HHII", 273, 4, 1, len(content) - 2 * 320 * 240 + missing)
+    assert content.count(strip) == 1
+    (tmp_path / "a.dng").write_bytes(content.replace(strip, moved))
+    with pytest.raises(PhotoError, match="cut off"):
+        decode(str(tmp_path / "a.dng"), 30)
+    capfd.readouterr()  # LibRaw's own words about the damage

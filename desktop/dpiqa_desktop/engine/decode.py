@@ -70,7 +70,7 @@ def decode(path: str, size: int | None, max_pixels: int = MAX_PIXELS) -> Decoded
             with open_raw(path, max_pixels) as raw:
                 preview = find_preview(raw, size)
                 captured_at = raw_capture_time(path, raw, preview)
-                return Decoded(render(raw, preview, pixels_of), captured_at)
+                return Decoded(render(path, raw, preview, pixels_of), captured_at)
         with open_image(path) as image:
             pixels = pixels_of(image)
             # Turned after squashing, because turning a small square is cheap and gives the same.

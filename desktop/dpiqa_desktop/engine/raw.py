@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from PIL import Image, JpegImagePlugin
 from dpiqa_desktop.engine.capture_time import capture_time, capture_time_in_tiff, seconds
 from dpiqa_desktop.engine.companions import RAW_SUFFIXES
 from dpiqa_desktop.engine.photo_file import MAX_PIXELS, exif_orientation, refuse_bomb, upright
+from dpiqa_desktop.engine.tiff import Tiff
 from dpiqa_plugin.errors import MissingExtraError, PhotoError
 
 if TYPE_CHECKING:
@@ -125,7 +127,7 @@ def upright_orientation(preview: tuple[int, int], exif: int | None, sizes: rawpy
     return 1 if _is_quarter_turn(orientation) else flip
 
 
-def develop(raw: rawpy.RawPy) -> Image.Image:
+def develop(path: str, raw: rawpy.RawPy) -> Image.Image:
     """Develop at half size, upright, with the camera's white balance.
 
     One pixel of every 2 x 2 sensor pixels, nothing is interpolated: at 24 megapixels this takes a good second
@@ -135,28 +137,44 @@ def develop(raw: rawpy.RawPy) -> Image.Image:
     Peak memory: 5 bytes for each pixel of the sensor, 120 MB at 24 megapixels.
 
     Raises:
-        PhotoError: there is nothing to be seen, which is how LibRaw passes over some files that are cut off.
+        PhotoError: pixels are missing. LibRaw itself passes over that in some formats, and develops whatever
+            was in memory before.
     """
+    if _is_cut_off(path, raw):
+        raise PhotoError("cannot be read as a RAW file: its pixels are missing, or it is cut off")
     photo = Image.fromarray(raw.postprocess(half_size=True, use_camera_wb=True, no_auto_bright=True))
     if max(photo.convert("L").histogram()) > 0.99 * photo.width * photo.height:
         raise PhotoError("cannot be read as a RAW file: all its pixels are equal, so its data is missing")
     return photo
 
 
+def _is_cut_off(path: str, raw: rawpy.RawPy) -> bool:
+    size = os.path.getsize(path)
+    # No way to store RAW data gets below a bit a pixel.
+    if 8 * size < raw.sizes.raw_width * raw.sizes.raw_height:
+        return True
+    with open(path, "rb") as file:
+        try:
+            return Tiff(file).end_of_pixels() > size
+        except (ValueError, struct.error, OverflowError):
+            return False  # no TIFF, or damage that LibRaw has to judge
+
+
 def render(
-    raw: rawpy.RawPy, preview: Preview | None, pixels_of: Callable[[Image.Image], np.ndarray]
+    path: str, raw: rawpy.RawPy, preview: Preview | None, pixels_of: Callable[[Image.Image], np.ndarray]
 ) -> np.ndarray:
     """Upright pixels of the preview, or developed if there is none or it is broken.
 
     Args:
-        raw: an opened file.
+        path: of the file.
+        raw: the same, opened.
         preview: as ``find_preview`` gave it.
         pixels_of: decodes an image as it lies.
     """
     if preview is not None:
         with contextlib.suppress(Exception):  # whatever is wrong with it, the photo itself may be fine
             return upright(pixels_of(preview.image), preview.orientation)
-    return pixels_of(develop(raw))
+    return pixels_of(develop(path, raw))
 
 
 def raw_capture_time(path: str, raw: rawpy.RawPy, preview: Preview | None) -> float | None:

@@ -8,7 +8,6 @@ survives ``kill -9``; after a power cut the last ones may be missing, which cost
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sqlite3
 import stat
@@ -17,6 +16,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import xxhash
 
 from dpiqa_plugin.errors import PhotoError, StoreError
 
@@ -194,14 +195,15 @@ def file_state(path: str) -> FileState:
 
 
 def content_hash(path: str) -> bytes:
-    """BLAKE2b of a file's content, 16 bytes: enough to tell all photos of the world apart.
+    """XXH3 of a file's content, 16 bytes: enough to tell all photos of the world apart.
 
-    1 ms a megabyte on any processor; SHA-256 is faster only where the processor has it built in.
+    It runs as fast as the file is read; BLAKE2b took 8 ms of a 24-megapixel photo's 140. It does not stop
+    anybody who forges a photo to get another's score, and nobody gains by that.
 
     Raises:
         OSError: it cannot be read.
     """
-    digest = hashlib.blake2b(digest_size=16)
+    digest = xxhash.xxh3_128()
     with open(path, "rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)

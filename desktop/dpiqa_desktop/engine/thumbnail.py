@@ -47,7 +47,7 @@ def thumbnail(path: str, side: int) -> bytes:
     with reading(path):
         if is_raw(path):
             with open_raw(path) as raw:
-                return _as_jpeg(render(raw, find_preview(raw, 1), partial(_small, side=side)))
+                return _as_jpeg(render(path, raw, find_preview(raw, 1), partial(_small, side=side)))
         with open_image(path) as image:
             small = _small(_embedded(image, side) or image, side)
             # The embedded picture lies as the photo does; its own orientation, if it has one, is rarely kept
