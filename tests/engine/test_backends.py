@@ -1,5 +1,7 @@
 """Back ends agree with each other and with pyiqa, and say in time what they cannot do."""
 
+import csv
+
 import numpy as np
 import pytest
 from makers.fresh_interpreter import output_of
@@ -83,6 +85,17 @@ def test_torch_judges_as_openvino_does(openvino, photos):
     assert ours.maps.shape == theirs.maps.shape == (len(photos), 8, 48, 48)
     np.testing.assert_allclose(ours.maps, theirs.maps, atol=0.02 * ours.maps.max())
     np.testing.assert_allclose(torch_backend.judge(pixels).scores, ours.scores, atol=1e-6)
+
+
+def test_backends_agree_on_every_validation_photo(openvino, shared):
+    pytest.importorskip("pyiqa")
+    folder = shared / "data" / "biq2021-small"
+    with (folder / "labels.csv").open(newline="") as file:
+        names = [row["name"] for row in csv.DictReader(file) if row["split"] == "val"]
+    pixels = [pixels_of(str(folder / "images" / name), 384) for name in names]
+    theirs = create_backend("dpiqa_lite", "cpu", "torch").judge(pixels).scores
+    assert len(theirs) == 120
+    np.testing.assert_allclose(openvino.judge(pixels).scores, theirs, atol=TOLERANCE)
 
 
 @pytest.fixture(scope="module")
