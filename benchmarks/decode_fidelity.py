@@ -23,22 +23,22 @@ from dpiqa_desktop.engine.scan import scan
 from dpiqa_plugin.errors import PhotoError
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 
-_FULL = 1_000_000  # a margin that no photo has
+_FULL = 1e6  # a margin that no photo has
 
 
 def main() -> int:
     """Print a line a margin; exit code 1 if the margin in use misses the target."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folders", nargs="+", metavar="FOLDER")
-    parser.add_argument("--neighbours", action="store_true", help="also the next smaller and larger margins")
+    parser.add_argument("--neighbours", action="store_true", help="also smaller and larger margins")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # Pillow's, about damage
     in_use = decode_module.DRAFT_MARGIN
-    margins = [m for m in range(in_use - 2, in_use + 2) if m > 0] if arguments.neighbours else [in_use]
+    margins = [1.0, 2.0, 3.0, in_use, 5.0] if arguments.neighbours else [in_use]
 
     backend = create_backend("dpiqa_lite")
     backend.load()
-    differences: dict[int, list[tuple[float, str]]] = {margin: [] for margin in margins}
+    differences: dict[float, list[tuple[float, str]]] = {margin: [] for margin in margins}
     photos = failed = 0
     for path in scan(arguments.folders).photos:
         if not _is_jpeg(path):
@@ -57,7 +57,7 @@ def main() -> int:
     return 0 if met[in_use] else 1
 
 
-def _score(backend: Backend, path: str, margins: Sequence[int]) -> list[float]:
+def _score(backend: Backend, path: str, margins: Sequence[float]) -> list[float]:
     pixels = []
     try:
         in_use = decode_module.DRAFT_MARGIN
@@ -76,12 +76,12 @@ def _is_jpeg(path: str) -> bool:
         return False
 
 
-def _is_reduced(path: str, margin: int) -> bool:
+def _is_reduced(path: str, margin: float) -> bool:
     with Image.open(path) as image:
         return min(image.size) >= 2 * LITE_INPUT_SIZE * margin
 
 
-def _report(margin: int, differences: list[tuple[float, str]]) -> bool:
+def _report(margin: float, differences: list[tuple[float, str]]) -> bool:
     """Print what came of a margin; whether 95 % are within 0.01 and all within 0.02."""
     if not differences:
         print(f"margin {margin}: no photo is large enough to be reduced")

@@ -62,7 +62,7 @@ def connection_problem(error: Exception, host: str) -> str:
     if isinstance(error, requests.exceptions.Timeout):
         return f"{host} did not answer in time"
     if isinstance(error, requests.exceptions.ConnectionError):
-        return f"no connection to {host}; is this machine online?"
+        return f"no connection to {host} (is this machine online?)"
     return f"{host} could not be asked ({error})"
 
 

@@ -134,9 +134,11 @@ class DPIQA(_Metric):
             raise ValueError(f"precision must be one of {PRECISIONS}, got {precision!r}")
         with _needs_extra("The metric dpiqa"):
             from dpiqa_plugin.models.teacher import Teacher
-        # Whatever may be missing is asked for before gigabytes are read.
+        # Whatever may be missing is asked for before gigabytes are fetched or read.
+        embeddings = None if prompt_embeddings is None else load_prompt_embeddings(prompt_embeddings)
         path = find_weights(CARDS["dpiqa"], weights)
-        embeddings = load_prompt_embeddings(prompt_embeddings)
+        if embeddings is None:
+            embeddings = load_prompt_embeddings()
         teacher = _filled(lambda: Teacher(config), path, load_teacher)
         teacher.set_prompt_embeddings(embeddings)
         super().__init__(teacher)

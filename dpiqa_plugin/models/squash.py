@@ -31,4 +31,4 @@ def squash(image: Tensor, size: int) -> Tensor:
 
 def _rounded(image: Tensor) -> Tensor:
     exact = image.detach()
-    return image + ((exact * 255).round() / 255 - exact)
+    return image + ((exact * 255 + 0.5).floor() / 255 - exact)  # ties up, as Pillow does, not to even

@@ -40,9 +40,9 @@ def test_the_base_scores_the_example_photos(base, checkout):
     photos = checkout / "examples" / "photos"
     done = base.run("dpiqa-batch", photos)
     assert done.returncode == 0, done.stderr
-    rows = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
-    assert {Path(path) for _, path in rows} == {path for path in photos.iterdir() if path.suffix != ".md"}
-    scores = [float(score) for score, _ in rows]
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert {Path(row[-1]) for row in rows} == {path for path in photos.iterdir() if path.suffix != ".md"}
+    scores = [float(row[0]) for row in rows]
     assert scores == sorted(scores, reverse=True)
 
 

@@ -1,50 +1,22 @@
 """The lite recipe learns, survives a kill with the same numbers, and exports what it trained."""
 
 import multiprocessing
-import os
 import signal
 import time
-from pathlib import Path
 
 import numpy as np
 import openvino
 import pytest
 import torch
+from makers.tiny_training import EXAMPLES, labelled, train
 from PIL import Image
 
 from dpiqa_plugin.errors import DPIQAError
 from dpiqa_plugin.models.lite import Lite, load_lite
-from dpiqa_training.config import LITE_RECIPE, LiteConfig, read_lite_config
-from dpiqa_training.datasets.labelled import LabelledPhoto
+from dpiqa_training.config import LITE_RECIPE, read_lite_config
 from dpiqa_training.evaluate import score_photos
 from dpiqa_training.export import export_lite
-from dpiqa_training.recipes.lite import train_lite
 from dpiqa_training.trunk_weights import imagenet_classifier
-
-EXAMPLES = Path(__file__).parents[2] / "examples" / "photos"
-CONFIG = LiteConfig(
-    subsets=("ss03",),
-    epochs=3,
-    batch_size=4,
-    trunk_lr=2e-4,
-    head_lr=1e-3,
-    weight_decay=0.01,
-    warmup_fraction=0.1,
-    frozen_stages=2,
-    plcc_weight=0.05,
-    seed=3,
-    checkpoint_seconds=0,
-)
-
-
-def labelled() -> list[LabelledPhoto]:
-    good_and_bad = {"dog": 0.9, "dog_defocused": 0.1, "flowers": 0.8, "flowers_shaken": 0.2, "waves": 0.7}
-    good_and_bad |= {"waves_underexposed": 0.1, "nyc": 0.6, "reflect": 0.8}
-    return [LabelledPhoto(EXAMPLES / f"{name}.jpg", mos, "ss03") for name, mos in good_and_bad.items()]
-
-
-def train(checkpoint: Path, config: LiteConfig = CONFIG) -> Lite:
-    return train_lite(config, labelled(), labelled(), checkpoint, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +38,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(trained, tmp_path):
     process.start()
     while not checkpoint.exists() and process.is_alive():
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     process.join()
     assert process.exitcode == -signal.SIGKILL
     assert torch.load(checkpoint, weights_only=True)["step"] < 6

@@ -1,0 +1,35 @@
+"""A training run of eight example photos, importable by the processes that a test starts and kills."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dpiqa_plugin.models.lite import Lite
+from dpiqa_training.config import LiteConfig
+from dpiqa_training.datasets.labelled import LabelledPhoto
+from dpiqa_training.recipes.lite import train_lite
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "photos"
+CONFIG = LiteConfig(
+    subsets=("ss03",),
+    epochs=3,
+    batch_size=4,
+    trunk_lr=2e-4,
+    head_lr=1e-3,
+    weight_decay=0.01,
+    warmup_fraction=0.1,
+    frozen_stages=2,
+    plcc_weight=0.05,
+    seed=3,
+    checkpoint_seconds=0,
+)
+
+
+def labelled() -> list[LabelledPhoto]:
+    good_and_bad = {"dog": 0.9, "dog_defocused": 0.1, "flowers": 0.8, "flowers_shaken": 0.2, "waves": 0.7}
+    good_and_bad |= {"waves_underexposed": 0.1, "nyc": 0.6, "reflect": 0.8}
+    return [LabelledPhoto(EXAMPLES / f"{name}.jpg", mos, "ss03") for name, mos in good_and_bad.items()]
+
+
+def train(checkpoint: Path, config: LiteConfig = CONFIG) -> Lite:
+    return train_lite(config, labelled(), labelled(), checkpoint, "cpu")
