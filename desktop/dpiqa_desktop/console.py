@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dpiqa_desktop.events import Event, Failed, Notice, Progress, Scored
+from dpiqa_plugin.errors import ReportError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -44,7 +45,7 @@ class Console:
 
         self.say(f"{_count(photos)}, {description}")
         if paired:
-            self.say(f"{paired:,} RAW files go with the JPEG or HEIC beside them")
+            self.say(f"RAW files left out because they have a JPEG or HEIC beside them: {paired:,}")
         self._bar = tqdm(
             total=photos,
             # The engine's own figures: tqdm's would count what was in the store as scored at lightning speed.
@@ -106,8 +107,10 @@ class Console:
         try:
             print(text, flush=True)
         except BrokenPipeError:
-            # Python would complain once more when it flushes at exit: give it somewhere to flush to.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _flush_to_nowhere()
+        except OSError as error:
+            _flush_to_nowhere()
+            raise ReportError(f"the results cannot be printed: {error.strerror or error}") from error
 
     def say(self, line: str) -> None:
         """Tell the user something by the way, unless quiet."""
@@ -119,6 +122,11 @@ class Console:
             print(line, file=sys.stderr)
         else:
             self._bar.write(line, file=sys.stderr)
+
+
+def _flush_to_nowhere() -> None:
+    """Spare the user Python's second complaint, when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _pace(progress: Progress) -> str:

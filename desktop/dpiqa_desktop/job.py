@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from dpiqa_desktop.console import Console
 from dpiqa_desktop.engine.backends import Backend, create_backend
 from dpiqa_desktop.engine.bursts import Shot, group_bursts
 from dpiqa_desktop.engine.photo_file import MAX_PIXELS
-from dpiqa_desktop.engine.run import choose_stages, run
-from dpiqa_desktop.engine.scan import PHOTO_SUFFIXES, Found, scan
+from dpiqa_desktop.engine.run import Stages, choose_stages, run
+from dpiqa_desktop.engine.scan import PHOTO_SUFFIXES, Found, scan, without_paired_raw
 from dpiqa_desktop.engine.stars import StarRule, check_stars_fit, default_rule, parse_stars
 from dpiqa_desktop.engine.steps import Steps
 from dpiqa_desktop.engine.store import Store, default_database
-from dpiqa_desktop.events import Event
+from dpiqa_desktop.events import Event, Failed
 from dpiqa_desktop.exit_codes import ExitCode, code_of_run
 from dpiqa_desktop.options import BatchOptions
 from dpiqa_desktop.records import Report, Results, require_parquet, write_csv, write_json, write_parquet
-from dpiqa_plugin.errors import StoreError, UsageError
+from dpiqa_plugin.errors import StoreError
 
 if TYPE_CHECKING:
     from dpiqa_desktop.organise import NotDone, Operation, Plan
@@ -49,8 +50,8 @@ def score_photos(options: BatchOptions) -> ExitCode:
         console.start(len(found.photos), found.paired, backend.description)
         interrupted = _collect(results, _events(found, watch, backend, store, options), console)
         report = results.report(rule, _bursts(results))
-        console.table(report.photos[: options.top])
         _write_reports(report, options)
+        console.table(report.photos[: options.top])
         if not interrupted:
             not_sorted += _sort_into_folders(report, options, store, console)
     # Ctrl-C is how watching ends.
@@ -66,12 +67,13 @@ def undo(options: BatchOptions) -> ExitCode:
     from dpiqa_desktop import relocate
     from dpiqa_desktop.journal import Journal
 
-    if options.undo != "latest" and not (options.undo or "").isdigit():
-        raise UsageError(f"--undo takes the number of a run, got {options.undo}")
-    number = None if options.undo == "latest" else int(options.undo or 0)
     console = Console(options.quiet)
     with contextlib.closing(Store(default_database())) as store:
-        failed = _tell(relocate.undo(Journal(store.connection), number), console)
+        journal = Journal(store.connection)
+        number = journal.latest() if options.undo == "latest" else int(options.undo or 0)
+        if number is not None:
+            console.say(f"taking back run {number}")
+        failed = _tell(relocate.undo(journal, number), console)
     return code_of_run(failed, interrupted=False)
 
 
@@ -98,8 +100,27 @@ def _events(
     yield from found.unreadable
     yield from run(found.photos, steps, stages)
     if watch is not None:
+        yield from _arriving(watch, steps, stages)
+
+
+def _arriving(watch: Watch, steps: Steps, stages: Stages) -> Generator[Event, None, None]:
+    """Score what arrives until Ctrl-C, or until a folder is gone: a card pulled out costs no report."""
+    from dpiqa_desktop.watch import WatchError
+
+    try:
         for batch in watch.batches(stop=threading.Event()):  # never set: Ctrl-C comes as an exception
-            yield from run(batch, steps, stages)
+            yield from run(without_paired_raw(batch, _neighbours(batch)), steps, stages)
+    except WatchError as error:
+        yield Failed("--watch", str(error))
+
+
+def _neighbours(photos: Sequence[str]) -> list[str]:
+    """All files in the folders of ``photos``."""
+    found: list[str] = []
+    for folder in {os.path.dirname(photo) for photo in photos}:
+        with contextlib.suppress(OSError):  # a folder that is gone has none
+            found += [os.path.join(folder, name) for name in os.listdir(folder)]
+    return found
 
 
 def _watching(options: BatchOptions) -> contextlib.AbstractContextManager[Watch]:
@@ -123,7 +144,7 @@ def _open_store(options: BatchOptions, console: Console) -> Store:
     except StoreError as error:
         if options.to is not None and not options.dry_run:
             raise
-        console.notice(str(error))
+        console.notice(f"{error}; scores of this run are not kept")
         return Store(None)
 
 
@@ -169,8 +190,9 @@ def _sort_into_folders(report: Report, options: BatchOptions, store: Store, cons
     if options.dry_run:
         return _tell([*plan.left, *plan.operations], console, planned=True)
     journal = Journal(store.connection)
+    before = journal.latest()
     failed = _tell(relocate.apply(plan, journal), console)
-    if plan.operations:
+    if journal.latest() != before:
         console.say(f"to take this back: dpiqa-batch --undo {journal.latest()}")
     return failed
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from dpiqa_plugin.errors import UsageError
 
 DEFAULT_METRIC = "dpiqa_lite"
+# How each report begins: by that an earlier one is known, which a new one may replace.
+_REPORT_STARTS = {"csv": b"path,", "json": b'{"path"', "parquet": b"PAR1", "html": b"<!doctype html>"}
 BACKENDS = ("auto", "openvino", "torch")
 
 
@@ -69,18 +71,21 @@ class BatchOptions:
                 raise UsageError(f"{_dashed(option)} must be 1 or more, got {number}")
         if self.move_below is not None and not math.isfinite(self.move_below):
             raise UsageError(f"--move-below must be a score, got {self.move_below}")
-        if self.max_pixels is not None and not self.max_pixels > 0:
-            raise UsageError(f"--max-pixels must be above 0, got {self.max_pixels:g}")
-        for option in ("csv", "json", "parquet", "html"):
-            path = getattr(self, option)
-            if path is not None:
-                _check_report_target(_dashed(option), path)
+        if self.max_pixels is not None and not 0 < self.max_pixels < math.inf:
+            raise UsageError(f"--max-pixels must be above 0 and finite, got {self.max_pixels:g}")
+        targets = {o: getattr(self, o) for o in _REPORT_STARTS if getattr(self, o) is not None}
+        for option, path in targets.items():
+            _check_report_target(option, path)
+        if len({os.path.realpath(path) for path in targets.values()}) < len(targets):
+            raise UsageError("two reports cannot be the same file; give each a name of its own")
 
     def _check_combination(self) -> None:
         sorting = [option for option in ("move_below", "copy_top") if getattr(self, option) is not None]
         if self.undo:
             if self.paths or sorting:
                 raise UsageError("--undo takes no folders and goes with no other work")
+            if self.undo != "latest" and not (self.undo.isdecimal() and len(self.undo) < 10):
+                raise UsageError(f"--undo takes the number of a run, got {self.undo}")
             return
         if not self.paths:
             raise UsageError("give a folder or a file to score; dpiqa-batch --help lists the options")
@@ -102,11 +107,29 @@ def _dashed(option: str) -> str:
 
 
 def _check_report_target(option: str, path: str) -> None:
-    """Find out before a long run, not after it, that its results have nowhere to go."""
+    """Find out before a long run, not after it, that its results have nowhere to go, or would replace a file.
+
+    ``--csv *.jpg`` makes a photo the target: whatever is there is replaced only if it is a report itself.
+    """
+    start, option = _REPORT_STARTS[option], _dashed(option)
     folder = os.path.dirname(path) or "."
+    if not path:
+        raise UsageError(f"{option} needs the name of a file")
     if not os.path.isdir(folder):
         raise UsageError(f"{option} {path}: there is no folder {folder}; create it first")
     if os.path.exists(path) and not os.path.isfile(path):
         raise UsageError(f"{option} {path}: is not a regular file; give the name of a file to write")
     if not os.access(folder, os.W_OK):
         raise UsageError(f"{option} {path}: the folder {folder} is not writable; choose another place")
+    if os.path.exists(path) and os.path.getsize(path) and not _starts_with(path, start):
+        raise UsageError(
+            f"{option} {path}: is a file of another kind, and is not replaced; choose another name"
+        )
+
+
+def _starts_with(path: str, start: bytes) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(start)) == start
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}); choose another name") from error

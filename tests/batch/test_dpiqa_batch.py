@@ -73,7 +73,7 @@ def test_the_table_is_on_stdout_and_all_else_on_stderr(shoot, capsys):
     assert scores == sorted(scores, reverse=True)
     assert out.splitlines()[-1].endswith("shaken.jpg")
     assert "3 photos, dpiqa_lite on OpenVINO" in err
-    assert "1 RAW files go with the JPEG" in err
+    assert "RAW files left out because they have a JPEG or HEIC beside them: 1" in err
     assert "3 photos scored" in err
 
 
@@ -109,9 +109,13 @@ def test_every_report_is_written(shoot, tmp_path):
         (["FOLDER", "--undo"], "--undo takes no folders"),
         (["--undo", "yesterday"], "takes the number of a run"),
         (["--undo"], "nothing to undo"),
+        (["--undo", "9" * 30], "takes the number of a run"),
         (["FOLDER", "--stars", "5,4,3,2"], "--stars"),
         (["FOLDER", "--top", "0"], "--top must be 1 or more"),
         (["FOLDER", "--max-pixels", "0"], "--max-pixels must be above 0"),
+        (["FOLDER", "--max-pixels", "inf"], "--max-pixels must be above 0 and finite"),
+        (["FOLDER", "--csv", ""], "--csv needs the name of a file"),
+        (["FOLDER", "--csv", "same", "--json", "./same"], "two reports cannot be the same file"),
         (["FOLDER", "--csv", "nowhere/x.csv"], "there is no folder nowhere"),
     ],
 )
@@ -120,6 +124,37 @@ def test_what_makes_no_sense_is_said_before_anything_is_done(arguments, message,
     assert main([str(shoot) if text == "FOLDER" else text for text in arguments]) == 2
     assert message in capsys.readouterr().err
     assert tree(shoot) == before
+
+
+@pytest.mark.parametrize("option", ["--csv", "--json", "--parquet", "--html"])
+def test_a_report_never_replaces_a_photo(option, shoot, capsys):
+    """What the shell makes of ``--csv *.jpg``."""
+    before = tree(shoot)
+    assert main([option, str(shoot / "dog.jpg"), str(shoot / "shaken.jpg")]) == 2
+    assert "is a file of another kind, and is not replaced" in capsys.readouterr().err
+    assert tree(shoot) == before
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet", "html"])
+def test_a_report_replaces_an_earlier_one(form, shoot, tmp_path):
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    report = tmp_path / "report"
+    for _ in range(2):
+        assert main([str(shoot), "--quiet", f"--{form}", str(report)]) == 0
+    report.write_bytes(b"")
+    assert main([str(shoot), "--quiet", f"--{form}", str(report)]) == 0
+    assert report.stat().st_size > 300
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_results_that_cannot_be_printed_are_in_the_reports_all_the_same(shoot, tmp_path):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "dpiqa_desktop", shoot, "--csv", tmp_path / "scores.csv"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 3
+    assert done.stderr.endswith("error: the results cannot be printed: No space left on device\n")
+    assert len((tmp_path / "scores.csv").read_text().splitlines()) == 4
 
 
 def test_bad_photos_move_with_their_companions_and_come_back(shoot, tmp_path, capsys):
@@ -234,3 +269,23 @@ def test_watching_scores_what_is_dropped_in_until_ctrl_c(shoot, tmp_path):
     assert process.returncode == 0, err
     assert shown[-1].endswith("new.jpg\n")
     assert "new.jpg" in (tmp_path / "all.csv").read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a watched folder from being deleted")
+def test_a_watched_folder_that_goes_away_costs_no_report(shoot, tmp_path):
+    process = start(shoot, "--watch", "--csv", tmp_path / "all.csv")
+    for _ in range(3):
+        process.stdout.readline()
+    shutil.rmtree(shoot)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "failed: --watch: " in err
+    assert "dog.jpg" in (tmp_path / "all.csv").read_text()
+
+
+def test_a_run_that_did_nothing_offers_nothing_to_take_back(shoot, tmp_path, capsys):
+    copy = [str(shoot), "--copy-top", "1", "--to", str(tmp_path / "best")]
+    assert main(copy) == 0
+    assert "dpiqa-batch --undo 1" in capsys.readouterr().err
+    assert main(copy) == 0
+    assert "--undo" not in capsys.readouterr().err

@@ -111,3 +111,17 @@ def test_a_raw_file_that_is_named_is_scored_whatever_is_beside_it(tmp_path):
 
 def test_a_folder_to_be_watched_may_be_empty(tmp_path):
     assert scan([str(tmp_path)], may_be_empty=True).photos == ()
+
+
+def test_a_photo_named_in_several_ways_is_one_photo(tmp_path, monkeypatch):
+    (tmp_path / "a.jpg").touch()
+    monkeypatch.chdir(tmp_path)
+    assert scan(["a.jpg", "./a.jpg", ".", str(tmp_path)]).photos == ("a.jpg",)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symlinks need a privilege on Windows")
+def test_a_linked_folder_is_known_by_its_own_name_if_that_is_there_too(tmp_path):
+    (tmp_path / "z_real").mkdir()
+    (tmp_path / "z_real" / "a.jpg").touch()
+    (tmp_path / "a_link").symlink_to(tmp_path / "z_real")
+    assert scan([str(tmp_path)]).photos == (str(tmp_path / "z_real" / "a.jpg"),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ PHOTO_SUFFIXES = (
     | SCANNED_SUFFIXES
 )
 """What a file in a folder is called if it is a photo."""
+
+
+_RENDERED_SUFFIXES = PHOTO_SUFFIXES - RAW_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -50,33 +54,35 @@ def scan(paths: Sequence[str], may_be_empty: bool = False) -> Found:
     missing = [path for path in paths if not os.path.lexists(path)]
     if missing:
         raise UsageError(f"no such file or folder: {', '.join(missing)}")
-    photos: dict[str, None] = {}
+    photos: dict[str, str] = {}  # by absolute path: what is named twice, in two ways, is one photo
     unreadable: list[Failed] = []
     walked: set[tuple[int, int]] = set()
     paired = 0
     for path in paths:
         if not os.path.isdir(path):
-            photos[path] = None
+            photos.setdefault(os.path.abspath(path), path)
             continue
         for item in _walk(path, walked):
             if isinstance(item, Failed):
                 unreadable.append(item)
                 continue
-            alone = _without_paired_raw(item)
+            alone = without_paired_raw(item)
             paired += len(item) - len(alone)
-            photos.update(dict.fromkeys(alone))
+            for photo in alone:
+                photos.setdefault(os.path.abspath(photo), photo)
     if not photos and not unreadable and not may_be_empty:
         endings = " ".join(sorted(PHOTO_SUFFIXES))
         raise UsageError(f"no photos in {', '.join(paths)}; looked for names that end in {endings}")
-    return Found(tuple(photos), tuple(unreadable), paired)
+    return Found(tuple(photos.values()), tuple(unreadable), paired)
 
 
 def _walk(top: str, walked: set[tuple[int, int]]) -> Iterator[list[str] | Failed]:
     """Yield each folder's photos, or why it is unreadable; ``walked``: device and inode of those seen."""
     # A stack, not recursion: a folder tree may be deeper than Python's recursion limit.
-    folders = [top]
-    while folders:
-        folder = folders.pop()
+    # Links come last, so that a folder is known by its own name if that is below ``top``, too.
+    folders, linked = [top], deque[str]()
+    while folders or linked:
+        folder = folders.pop() if folders else linked.popleft()
         try:
             status = os.stat(folder)
             if (status.st_dev, status.st_ino) in walked:
@@ -90,11 +96,14 @@ def _walk(top: str, walked: set[tuple[int, int]]) -> Iterator[list[str] | Failed
         yield [
             entry.path for entry in entries if _suffix(entry.name) in PHOTO_SUFFIXES and not _is_folder(entry)
         ]
-        folders.extend(entry.path for entry in reversed(entries) if _is_folder(entry))
+        inner = [entry for entry in entries if _is_folder(entry)]
+        folders.extend(entry.path for entry in reversed(inner) if not entry.is_symlink())
+        linked.extend(entry.path for entry in inner if entry.is_symlink())
 
 
-def _without_paired_raw(photos: list[str]) -> list[str]:
-    rendered = {os.path.splitext(path)[0] for path in photos if _suffix(path) not in RAW_SUFFIXES}
+def without_paired_raw(photos: Sequence[str], also: Sequence[str] = ()) -> list[str]:
+    """Leave out RAW files beside a JPEG, HEIC or the like of their name, in ``photos`` or ``also``."""
+    rendered = {os.path.splitext(path)[0] for path in [*photos, *also] if _suffix(path) in _RENDERED_SUFFIXES}
     return [
         path
         for path in photos

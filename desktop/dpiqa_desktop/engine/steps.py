@@ -66,7 +66,7 @@ class Steps:
         backend: not loaded until a photo needs it.
         store: of the scores there are.
         max_pixels: larger photos are refused.
-        force: leave unread what the store knows.
+        force: judge what the store knows, too.
     """
 
     def __init__(
@@ -98,6 +98,8 @@ class Steps:
             if judged:
                 return photo.found(judged)
             decoded = decode(path, self._backend.input_size, self._max_pixels)
+            if file_state(path) != state:  # or its score would be kept for the content it had before
+                return Photo(path, reason="was changed while it was read; run again to score it")
             return replace(
                 photo,
                 pixels=decoded.pixels,

@@ -90,8 +90,8 @@ class Store:
             self._prepare()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
-                f"the score store {database} cannot be used ({error}). "
-                "Scores of this run will not be kept; delete the file if it is damaged"
+                f"the score store {database} cannot be used: {error}. "
+                "See whether its disk is full or read-only"
             ) from error
 
     def close(self) -> None:
