@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,30 @@ def load_state_dict(
     found = {key: value for key, value in found.items() if key in expected or not key.startswith(tolerated)}
     _refuse_misfits(path, found, expected)
     return {key: found[key] for key in expected}
+
+
+def build_filled(
+    build: Callable[[], Any],
+    path: Path,
+    read: Callable[[Path, Mapping[str, tuple[int, ...]]], dict[str, Tensor]] = load_state_dict,
+) -> Any:
+    """Build a model with a file's weights and no random ones before them, which take longer than the file.
+
+    Args:
+        build: makes the module.
+        path: of the weights.
+        read: gives them, from the path and the shapes by key.
+
+    Raises:
+        WeightsError: as ``read``.
+    """
+    import torch
+
+    with torch.device("meta"):
+        model = build()
+    tensors = read(path, {key: tuple(value.shape) for key, value in model.state_dict().items()})
+    model.to_empty(device="cpu").load_state_dict(tensors)
+    return model
 
 
 def read_file(path: Path) -> Any:

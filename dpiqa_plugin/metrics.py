@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch  # noqa: TID253  # only pyiqa imports this file, and has imported torch itself
 from torch import Tensor, nn  # noqa: TID253
 
 from dpiqa_plugin.cards import CARDS
-from dpiqa_plugin.checkpoint import load_state_dict
+from dpiqa_plugin.checkpoint import build_filled
 from dpiqa_plugin.errors import MissingExtraError
 from dpiqa_plugin.locate import find_weights
 from dpiqa_plugin.prompt_embeddings import load_prompt_embeddings
@@ -104,7 +103,7 @@ class DPIQAStudent(_Metric):
         with _needs_extra("The metric dpiqa_student"):
             from dpiqa_plugin.models.student import Student
         path = find_weights(CARDS["dpiqa_student"], weights)
-        super().__init__(_filled(Student, path, load_state_dict))
+        super().__init__(build_filled(Student, path))
 
 
 class DPIQA(_Metric):
@@ -139,7 +138,7 @@ class DPIQA(_Metric):
         path = find_weights(CARDS["dpiqa"], weights)
         if embeddings is None:
             embeddings = load_prompt_embeddings()
-        teacher = _filled(lambda: Teacher(config), path, load_teacher)
+        teacher = build_filled(lambda: Teacher(config), path, load_teacher)
         teacher.set_prompt_embeddings(embeddings)
         super().__init__(teacher)
         self.precision = precision
@@ -159,16 +158,3 @@ def _needs_extra(feature: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise MissingExtraError(feature, "pyiqa") from error
-
-
-def _filled(
-    build: Callable[[], Any],
-    path: Path,
-    read: Callable[[Path, Mapping[str, tuple[int, ...]]], dict[str, Tensor]],
-) -> Any:
-    """Build a model with a file's weights and no random ones before them, which take longer than the file."""
-    with torch.device("meta"):
-        model = build()
-    tensors = read(path, {key: tuple(value.shape) for key, value in model.state_dict().items()})
-    model.to_empty(device="cpu").load_state_dict(tensors)
-    return model

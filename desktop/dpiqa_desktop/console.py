@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 # Controls (a newline, a terminal's escape sequences), surrogates, and line and paragraph separators.
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
-
-
 _DONE = {"move": "moved", "copy": "copied", "keep": "kept", "remove": "removed"}
 
 

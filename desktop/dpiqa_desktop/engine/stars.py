@@ -50,7 +50,6 @@ class Percentiles:
         return "percentile:" + ",".join(f"{percent:g}" for percent in self.percents)
 
 
-_Four = tuple[float, float, float, float]
 StarRule = Thresholds | Percentiles
 """``str`` gives it as the command line takes it."""
 

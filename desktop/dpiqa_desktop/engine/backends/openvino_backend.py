@@ -34,18 +34,17 @@ class OpenVINOBackend:
     lower_better = False
 
     def __init__(self, card: ModelCard) -> None:
+        weights = find_weights(card)
         if card.architecture == "lite":
             self.input_size: int | None = LITE_INPUT_SIZE
-            weights = find_weights(card)
             self._ir = weights.with_suffix(".xml")
             self._cure = "Reinstall dpiqa"
         else:
             from dpiqa_plugin.student_conversion import student_ir
 
             self.input_size = DPIQA_INPUT_SIZE
-            self._ir = student_ir(card)
+            self._ir = student_ir(weights)
             self._cure = f"Delete {self._ir.parent} to have it made again"
-            weights = find_weights(card)
         self.score_range: tuple[float, float] | None = card.score_range
         self.identity = f"{card.metric}-{fingerprint.of(weights)[:12]}"
         self.batch_size = 4 * usable_cores()  # there are at most as many streams as cores
