@@ -8,6 +8,7 @@ import stat
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,9 @@ _TRUSTS_EVENTS = VERSION_MAJOR >= 7 or sys.platform != "linux"
 # Whole but not to be opened, because its writer still holds it (Windows) or for good: then it is given out
 # all the same, so that decoding tells the user why.
 _OPEN_TRIES = 10
+# Watchdog 7 on Linux may come upon a new folder twice, by its event and in the folder around it, and then
+# warns of its own doing. The warning comes in its thread, so it can only be let pass for the whole process.
+_SEEN_TWICE = "Callback with id '.*' already exists"
 # Reading a photo, ours too, is no change.
 _READING = frozenset({"opened", "closed_no_write"})
 
@@ -84,6 +88,7 @@ def watching(
     if settle_seconds <= 0:
         raise ValueError(f"settle_seconds must be above 0, got {settle_seconds}")
     tops = _tops(paths)
+    warnings.filterwarnings("ignore", _SEEN_TWICE, RuntimeWarning)
     if poll_seconds is None and not _TRUSTS_EVENTS:
         poll_seconds = _FALLBACK_POLL_SECONDS
     inbox = _Inbox()

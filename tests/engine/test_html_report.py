@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -184,10 +185,15 @@ def opened(browser, tmp_path):
 
     yield open_report
     assert browser.get_log("browser") == []
-    asked = re.findall(
-        r'"method":"Network\.requestWillBeSent".*?"request":\{.*?"url":"([^"]*)"',
-        "\n".join(entry["message"] for entry in browser.get_log("performance")),
-    )
+    requests = [
+        message["params"]
+        for message in (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    # The browser's own first page may still be loading its parts.
+    asked = [
+        request["request"]["url"] for request in requests if not request["documentURL"].startswith("chrome:")
+    ]
     assert asked, "the log shows at least the page itself"
     assert {url.partition(":")[0] for url in asked} <= {"file", "data"}
     assert [url for url in asked if url.startswith("file")] == [(tmp_path / "report.html").as_uri()]
