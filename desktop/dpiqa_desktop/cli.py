@@ -13,13 +13,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from dpiqa_desktop.exit_codes import ExitCode, code_of_error
-from dpiqa_desktop.options import BACKENDS, DEFAULT_METRIC, BatchOptions
+from dpiqa_desktop.metadata.sidecar import NAMINGS
+from dpiqa_desktop.options import BACKENDS, DEFAULT_METRIC, WRITE, BatchOptions
 from dpiqa_plugin import __version__
 from dpiqa_plugin.errors import DPIQAError
 
 _DESCRIPTION = """\
 Scores photos by their technical quality and lists them from best to worst.
-No photo is ever changed; photos are moved or copied only if you ask for it.
+No photo is touched unless you ask for it: --write puts scores and stars into
+the photos' metadata or beside them, and never over a rating of yours.
 
 Folders are searched with all their subfolders. Names that begin with a dot are
 skipped, and so are RAW files that have a JPEG or HEIC of the same name beside
@@ -27,7 +29,7 @@ them. Scores are kept: a second run scores only what is new.
 """
 _EPILOG = """\
 exit codes: 0 all scored, 1 some failed, 2 bad usage or no photos,
-            3 cannot run, 130 interrupted (Ctrl-C)
+            3 cannot run, 70 a fault of ours, 130 interrupted (Ctrl-C)
 """
 
 # Title of the group, then its arguments: names and what argparse is told of each.
@@ -117,6 +119,48 @@ _ARGUMENTS: tuple[tuple[str | None, tuple[tuple[tuple[str, ...], dict[str, Any]]
         ),
     ),
     (
+        "writing into photos and sidecars",
+        (
+            (
+                ("--write",),
+                {
+                    "choices": WRITE,
+                    "default": "none",
+                    "help": "where scores and stars go: into the photos where nothing can be lost, else into "
+                    "sidecars (auto); into the photos only (embed); into sidecars only (sidecar); "
+                    "default: nowhere (none)",
+                },
+            ),
+            (
+                ("--sidecar",),
+                {
+                    "choices": NAMINGS,
+                    "help": "what new sidecars are called: IMG_1.xmp (adobe) or IMG_1.CR2.xmp (darktable, "
+                    "digiKam); default: as the one that is there, else adobe",
+                },
+            ),
+            (
+                ("--reject-below",),
+                {"metavar": "SCORE", "type": float, "help": "mark as rejected what scores below SCORE"},
+            ),
+            (
+                ("--overwrite-ratings",),
+                {"action": "store_true", "help": "put our stars in place of your ratings, too"},
+            ),
+            (("--keywords",), {"action": "store_true", "help": "add a keyword, such as IQA|0.7"}),
+            (("--labels",), {"action": "store_true", "help": "add a colour label: Green, Yellow or Red"}),
+            (("--microsoft-rating",), {"action": "store_true", "help": "add MicrosoftPhoto:Rating"}),
+            (("--touch",), {"action": "store_true", "help": "let the files' times show the change"}),
+            (
+                ("--sync",),
+                {
+                    "action": "store_true",
+                    "help": "first take over scores that photos or sidecars carry from another computer",
+                },
+            ),
+        ),
+    ),
+    (
         "sorting into folders",
         (
             (
@@ -132,14 +176,23 @@ _ARGUMENTS: tuple[tuple[str | None, tuple[tuple[tuple[str, ...], dict[str, Any]]
                 {"metavar": "N", "type": int, "help": "copy the best N photos to the folder --to"},
             ),
             (("--to",), {"metavar": "DIR", "help": "where to; no file there is ever overwritten"}),
-            (("--dry-run",), {"action": "store_true", "help": "only say what would be moved or copied"}),
+        ),
+    ),
+    (
+        "before and after",
+        (
+            (
+                ("--dry-run",),
+                {"action": "store_true", "help": "only say what would be written, moved or copied"},
+            ),
             (
                 ("--undo",),
                 {
-                    "metavar": "RUN",
+                    "metavar": "RUN|FOLDER",
                     "nargs": "?",
                     "const": "latest",
-                    "help": "take back what a run moved or copied (default: the latest)",
+                    "help": "take back what a run wrote, moved or copied, or all that was ever written in "
+                    "a folder (default: the latest run)",
                 },
             ),
         ),
@@ -163,6 +216,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("dpiqa-batch: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
+    except Exception as error:
+        from dpiqa_desktop.crash_log import write_crash_log
+
+        where = write_crash_log(error, sys.argv[1:] if arguments is None else arguments)
+        print(f"dpiqa-batch: unexpected {type(error).__name__}: {error}\n{where}", file=sys.stderr)
+        return ExitCode.CRASHED
 
 
 def _parse(arguments: Sequence[str] | None) -> BatchOptions:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from dpiqa_desktop.events import Event, Failed, Notice, Progress, Scored
 from dpiqa_plugin.errors import ReportError
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from dpiqa_desktop.organise import Operation
     from dpiqa_desktop.records import RankedPhoto, Results
+
+T = TypeVar("T")
 
 # Controls (a newline, a terminal's escape sequences), surrogates, and line and paragraph separators.
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -97,6 +99,39 @@ class Console:
         """Print a file that was moved, copied, left (the same is there already) or removed, or will be."""
         verb = f"would {operation.kind}" if planned else _DONE[operation.kind]
         self._line(f"{verb} {printable(operation.source)} -> {printable(operation.target)}")
+
+    def stars(self, photos: Mapping[int, int]) -> None:
+        """Say how many photos get how many stars, before that is written anywhere."""
+        counts = [f"{'*' * stars} {photos[stars]:,}" for stars in (5, 4, 3, 2, 1) if photos.get(stars)]
+        counts += [f"rejected {photos[-1]:,}"] if photos.get(-1) else []
+        self.say(f"stars: {', '.join(counts)}")
+
+    def counted(self, items: Iterable[T], total: int, what: str) -> Iterator[T]:
+        """Yield items behind a progress bar of their own, drawn where ``start`` draws one."""
+        from tqdm import tqdm
+
+        hidden = True if self._quiet or self._live else None
+        self._bar = tqdm(total=total, desc=what, unit="photo", disable=hidden, file=sys.stderr)
+        with self._bar:
+            for item in items:
+                yield item
+                self._bar.update()
+
+    def would_write(self, path: str, summary: str, rating_kept: bool) -> None:
+        """Print what would be written into a file."""
+        kept = " (your rating is kept)" if rating_kept else ""
+        self._line(f"would write {printable(path)}: {printable(summary)}{kept}")
+
+    def taken_back(self, path: str, removed: bool, exactly: bool) -> None:
+        """Print what was taken back."""
+        how = (
+            "removed"
+            if removed
+            else "as it was"
+            if exactly
+            else "without what was written; others changed it"
+        )
+        self._line(f"{printable(path)}: {how}")
 
     def _line(self, text: str) -> None:
         """Print a line of the result; if the reader, ``head`` for one, has seen enough, that is fine."""

@@ -16,6 +16,7 @@ class Scored:
         captured_at: seconds of the camera's clock since 1970, None if the photo does not say.
         likeness: fingerprint of 64 bits, few of which differ in photos that look alike; None for a blank one.
         known: the score was in the store, from this run's path or from the same content elsewhere.
+        scored_at: when, in seconds since 1970, UTC; None if that was in this run.
     """
 
     path: str
@@ -23,6 +24,7 @@ class Scored:
     captured_at: float | None = None
     likeness: int | None = None
     known: bool = False
+    scored_at: float | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     SOME_FAILED = 1
     USAGE = 2  # argparse's own choice, too
     CANNOT_RUN = 3
+    CRASHED = 70  # EX_SOFTWARE of sysexits.h
     INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from dpiqa_desktop.console import Console
@@ -15,18 +15,36 @@ from dpiqa_desktop.engine.bursts import Shot, group_bursts
 from dpiqa_desktop.engine.photo_file import MAX_PIXELS
 from dpiqa_desktop.engine.run import Stages, choose_stages, run
 from dpiqa_desktop.engine.scan import PHOTO_SUFFIXES, Found, scan, without_paired_raw
-from dpiqa_desktop.engine.stars import StarRule, check_stars_fit, default_rule, parse_stars
+from dpiqa_desktop.engine.stars import (
+    Percentiles,
+    StarRule,
+    assign_stars,
+    check_stars_fit,
+    default_rule,
+    parse_stars,
+)
 from dpiqa_desktop.engine.steps import Steps
 from dpiqa_desktop.engine.store import Store, default_database
-from dpiqa_desktop.events import Event, Failed
+from dpiqa_desktop.events import Event, Failed, Scored
 from dpiqa_desktop.exit_codes import ExitCode, code_of_run
 from dpiqa_desktop.options import BatchOptions
-from dpiqa_desktop.records import Report, Results, require_parquet, write_csv, write_json, write_parquet
-from dpiqa_plugin.errors import StoreError
+from dpiqa_desktop.records import (
+    RankedPhoto,
+    Report,
+    Results,
+    require_parquet,
+    write_csv,
+    write_json,
+    write_parquet,
+)
+from dpiqa_plugin.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
+    from dpiqa_desktop.journal import Journal
+    from dpiqa_desktop.metadata.write_journal import WriteJournal
     from dpiqa_desktop.organise import NotDone, Operation, Plan
     from dpiqa_desktop.watch import Watch
+    from dpiqa_desktop.writing import Writing
 
 
 def score_photos(options: BatchOptions) -> ExitCode:
@@ -40,51 +58,78 @@ def score_photos(options: BatchOptions) -> ExitCode:
     console = Console(options.quiet, live=options.watch)
     with contextlib.ExitStack() as open_now:
         store = open_now.enter_context(contextlib.closing(_open_store(options, console)))
-        not_sorted = _put_right(options, store, console)
+        not_done = _put_right(options, store, console)
         # Before the scan: what arrives in between is in one of the two.
         watch = open_now.enter_context(_watching(options)) if options.watch else None
         found = scan(options.paths, may_be_empty=options.watch)
         backend = create_backend(options.metric, options.device, options.backend)
         rule = _star_rule(options, backend)
+        writing = _writing(options, rule, backend, store, console)
+        if options.sync:
+            _sync(found, store, backend, console)
         results = Results(options.metric, backend.lower_better)
         console.start(len(found.photos), found.paired, backend.description)
-        interrupted = _collect(results, _events(found, watch, backend, store, options), console)
+        as_they_come = _write_as_they_come(writing, watch, rule)
+        interrupted = _collect(results, _events(found, watch, backend, store, options), console, as_they_come)
         report = results.report(rule, _bursts(results))
         _write_reports(report, options)
         console.table(report.photos[: options.top])
+        not_done += _write_into_photos(report, options, writing, interrupted)
         if not interrupted:
-            not_sorted += _sort_into_folders(report, options, store, console)
+            not_done += _sort_into_folders(report, options, store, console)
     # Ctrl-C is how watching ends.
-    return code_of_run(len(report.failed) + not_sorted, interrupted and not options.watch)
+    return code_of_run(len(report.failed) + not_done, interrupted and not options.watch)
 
 
 def undo(options: BatchOptions) -> ExitCode:
-    """Take back what a run moved or copied.
+    """Take back what a run wrote, moved or copied, or all that was written in a folder.
 
     Raises:
         DPIQAError: there is no such run, or its journal cannot be read.
     """
-    from dpiqa_desktop import relocate
+    from dpiqa_desktop import relocate, writing
     from dpiqa_desktop.journal import Journal
+    from dpiqa_desktop.metadata.write_journal import WriteJournal
 
     console = Console(options.quiet)
     with contextlib.closing(Store(default_database())) as store:
-        journal = Journal(store.connection)
-        number = journal.latest() if options.undo == "latest" else int(options.undo or 0)
-        if number is not None:
-            console.say(f"taking back run {number}")
-        failed = _tell(relocate.undo(journal, number), console)
+        moves, writes = Journal(store.connection), WriteJournal(store.connection)
+        run = _run_to_undo(options, moves, writes)
+        if isinstance(run, str):
+            failed = writing.undo(writes.entries_below(run), writes, store, console)
+        elif run is not None and writes.has(run):
+            console.say(f"taking back run {run}")
+            failed = writing.undo(writes.entries(run), writes, store, console)
+        else:
+            if run is not None:
+                console.say(f"taking back run {run}")
+            failed = _tell(relocate.undo(moves, run), console)
     return code_of_run(failed, interrupted=False)
 
 
-def _collect(results: Results, events: Generator[Event, None, None], console: Console) -> bool:
-    """Take in and show all events; whether Ctrl-C ended them."""
+def _run_to_undo(options: BatchOptions, moves: Journal, writes: WriteJournal) -> int | str | None:
+    """The number of a run, the real path of a folder, or None if there is nothing to be undone."""
+    if options.undo == "latest":
+        return max((run for run in (moves.latest(), writes.latest()) if run is not None), default=None)
+    assert options.undo is not None
+    return int(options.undo) if options.undo.isdecimal() else os.path.realpath(options.undo)
+
+
+def _collect(
+    results: Results,
+    events: Generator[Event, None, None],
+    console: Console,
+    as_they_come: Callable[[Scored], None] | None,
+) -> bool:
+    """Take in and show all events, write photos at once if asked to; whether Ctrl-C ended them."""
     started, interrupted = time.perf_counter(), False
     try:
         with contextlib.closing(events):
             for event in events:
                 results.add(event)
                 console.show(event)
+                if as_they_come is not None and isinstance(event, Scored):
+                    as_they_come(event)
     except KeyboardInterrupt:
         interrupted = True
     console.finish(results, time.perf_counter() - started, interrupted)
@@ -138,11 +183,11 @@ def _star_rule(options: BatchOptions, backend: Backend) -> StarRule:
 
 
 def _open_store(options: BatchOptions, console: Console) -> Store:
-    """Open the store, or one for this run only: but nothing is moved without a journal that lasts."""
+    """Open the store, or one for this run only: but no photo is touched without a journal that lasts."""
     try:
         return Store(default_database())
     except StoreError as error:
-        if options.to is not None and not options.dry_run:
+        if (options.to is not None or options.write != "none") and not options.dry_run:
             raise
         console.notice(f"{error}; scores of this run are not kept")
         return Store(None)
@@ -177,6 +222,51 @@ def _write_reports(report: Report, options: BatchOptions) -> None:
         from dpiqa_desktop.html_report import write_html
 
         write_html(report, options.html)
+
+
+def _writing(
+    options: BatchOptions, rule: StarRule, backend: Backend, store: Store, console: Console
+) -> Writing | None:
+    if options.write == "none":
+        return None
+    if options.watch and isinstance(rule, Percentiles):
+        raise UsageError("--write with --watch needs stars by scores: percentiles are known at the end")
+    from dpiqa_desktop.writing import Writing
+
+    return Writing(options, backend, store, console)
+
+
+def _write_as_they_come(
+    writing: Writing | None, watch: Watch | None, rule: StarRule
+) -> Callable[[Scored], None] | None:
+    """What writes a photo as soon as it is scored; None if that is for the end, when all stars are known."""
+    if writing is None or watch is None:
+        return None
+
+    def write(scored: Scored) -> None:
+        (stars,) = assign_stars([scored.score], rule, lower_better=False)
+        writing.write_one(RankedPhoto(scored.path, scored.score, stars, scored_at=scored.scored_at))
+        watch.passed_over(scored.path)
+
+    return write
+
+
+def _sync(found: Found, store: Store, backend: Backend, console: Console) -> None:
+    from dpiqa_desktop.metadata.sync import sync
+
+    taken = sync(found.photos, store, backend.identity)
+    console.say(f"scores taken over from photos and sidecars: {taken:,}")
+
+
+def _write_into_photos(
+    report: Report, options: BatchOptions, writing: Writing | None, interrupted: bool
+) -> int:
+    """Write as asked for; how many files could not be."""
+    if writing is None or (interrupted and not options.watch):
+        return 0
+    if not options.watch:
+        writing.write_all(report.photos)
+    return writing.finish()
 
 
 def _sort_into_folders(report: Report, options: BatchOptions, store: Store, console: Console) -> int:

@@ -78,7 +78,7 @@ class Journal:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        with _translated():
+        with translated():
             for statement in _TABLES.split(";"):
                 connection.execute(statement)
 
@@ -86,25 +86,18 @@ class Journal:
     def alone(self) -> Iterator[None]:
         """Keep other processes from organising meanwhile: they would take what is under way for left behind.
 
-        The system takes the lock away from a process that dies. Meanwhile every commit waits for the disk
-        (``synchronous=FULL``): what a power cut takes back must not be what says where the photos are.
+        The system takes the lock away from a process that dies. Commits are ``durable`` meanwhile.
 
         Raises:
             JournalError: another process is at it.
         """
-        with _translated():
+        with translated():
             (_, _, database), *_ = self._connection.execute("PRAGMA database_list").fetchall()
-            (before,) = self._connection.execute("PRAGMA synchronous").fetchone()
         with contextlib.ExitStack() as stack:
             if database:
                 _lock(stack.enter_context(_lock_file(database)))
-            with _translated():
-                self._connection.execute("PRAGMA synchronous = FULL")
-            try:
-                yield
-            finally:
-                with _translated():
-                    self._connection.execute(f"PRAGMA synchronous = {int(before)}")
+            stack.enter_context(durable(self._connection))
+            yield
 
     def start(self, what: str, into: str) -> int:
         """Open a run and return its number."""
@@ -155,7 +148,7 @@ class Journal:
 
     def latest(self) -> int | None:
         """Return the number of the last run of which something can be undone."""
-        with _translated():
+        with translated():
             (run,) = self._connection.execute(
                 "SELECT max(run) FROM organise_operations WHERE state = 'done'"
             ).fetchone()
@@ -163,7 +156,7 @@ class Journal:
 
     def check_run(self, run: int) -> None:
         """Raise UsageError if there was no such run."""
-        with _translated():
+        with translated():
             found = self._connection.execute("SELECT 1 FROM organise_runs WHERE id = ?", (run,)).fetchone()
         if found is None:
             raise UsageError(f"there was no run {run} that moved or copied photos")
@@ -188,7 +181,7 @@ class Journal:
         Inner ones first. None at all while any photo is unfinished: it can only be put right where its
         folder is.
         """
-        with _translated():
+        with translated():
             rows = self._connection.execute(
                 "SELECT run, path FROM organise_folders WHERE (run = ? OR run NOT IN "
                 "(SELECT run FROM organise_operations WHERE state <> 'undone')) AND NOT EXISTS "
@@ -198,7 +191,7 @@ class Journal:
         return [(number, os.fsdecode(path)) for number, path in rows]
 
     def _entries(self, condition: str, values: Sequence[object]) -> list[Entry]:
-        with _translated():
+        with translated():
             rows = self._connection.execute(
                 f"SELECT run, photo, into_folder, state, {_COLUMNS} FROM organise_operations "
                 f"JOIN organise_runs ON id = run WHERE {condition} ORDER BY run DESC, photo DESC, seq",
@@ -211,7 +204,7 @@ class Journal:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with _translated():
+        with translated():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -243,12 +236,34 @@ def _step(
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def durable(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let every commit wait for the disk: what a power cut takes back must not be what says where photos are.
+
+    Raises:
+        JournalError: the database fails.
+    """
+    with translated():
+        (before,) = connection.execute("PRAGMA synchronous").fetchone()
+        connection.execute("PRAGMA synchronous = FULL")
+    try:
+        yield
+    finally:
+        with translated():
+            connection.execute(f"PRAGMA synchronous = {int(before)}")
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn the database's errors into ours.
+
+    Raises:
+        JournalError: the database fails.
+    """
     try:
         yield
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise JournalError(
-            f"the journal of what was moved cannot be used ({error}), and nothing is moved without it. "
+            f"the journal of what was done cannot be used ({error}), and no photo is touched without it. "
             "Free some space or close the program that holds the score database, then try again."
         ) from error
 

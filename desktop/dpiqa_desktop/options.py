@@ -5,12 +5,19 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from typing import Literal
 
+from dpiqa_desktop.metadata.sidecar import Naming
 from dpiqa_plugin.errors import UsageError
 
 DEFAULT_METRIC = "dpiqa_lite"
 # How each report begins: by that an earlier one is known, which a new one may replace.
 _REPORT_STARTS = {"csv": b"path,", "json": b'{"path"', "parquet": b"PAR1", "html": b"<!doctype html>"}
+WriteMode = Literal["auto", "embed", "sidecar", "none"]
+WRITE: tuple[WriteMode, ...] = ("auto", "embed", "sidecar", "none")
+_HOW_TO_WRITE = (
+    "sidecar", "reject_below", "overwrite_ratings", "keywords", "labels", "microsoft_rating", "touch",
+)  # fmt: skip
 BACKENDS = ("auto", "openvino", "torch")
 
 
@@ -34,8 +41,16 @@ class BatchOptions:
         move_below: photos that score worse are moved to ``to``.
         copy_top: as many of the best photos are copied to ``to``.
         to: a folder.
-        dry_run: move and copy nothing.
-        undo: number of a run that moved or copied, or ``"latest"``: take it back, and do nothing else.
+        write: where scores and stars are written, one of ``WRITE``.
+        sidecar: naming of sidecars, one of ``NAMINGS``; None takes the one that is there, else Adobe's.
+        reject_below: photos that score worse are rejected, instead of one star.
+        overwrite_ratings: our stars replace the photographer's ratings.
+        keywords, labels, microsoft_rating: write these, too.
+        touch: files get a new time of change; else they keep theirs.
+        sync: take over scores that files carry before scoring.
+        dry_run: change, move and copy nothing.
+        undo: take a run back, and do nothing else: its number, a folder (all that was written there), or
+            ``"latest"``.
 
     Raises:
         UsageError: a number out of range, options that do not go together, or a report that cannot be written
@@ -60,6 +75,15 @@ class BatchOptions:
     move_below: float | None = None
     copy_top: int | None = None
     to: str | None = None
+    write: WriteMode = "none"
+    sidecar: Naming | None = None
+    reject_below: float | None = None
+    overwrite_ratings: bool = False
+    keywords: bool = False
+    labels: bool = False
+    microsoft_rating: bool = False
+    touch: bool = False
+    sync: bool = False
     dry_run: bool = False
     undo: str | None = None
 
@@ -69,8 +93,10 @@ class BatchOptions:
             number = getattr(self, option)
             if number is not None and number < 1:
                 raise UsageError(f"{_dashed(option)} must be 1 or more, got {number}")
-        if self.move_below is not None and not math.isfinite(self.move_below):
-            raise UsageError(f"--move-below must be a score, got {self.move_below}")
+        for option in ("move_below", "reject_below"):
+            number = getattr(self, option)
+            if number is not None and not math.isfinite(number):
+                raise UsageError(f"{_dashed(option)} must be a score, got {number}")
         if self.max_pixels is not None and not 0 < self.max_pixels < math.inf:
             raise UsageError(f"--max-pixels must be above 0 and finite, got {self.max_pixels:g}")
         targets = {o: getattr(self, o) for o in _REPORT_STARTS if getattr(self, o) is not None}
@@ -82,10 +108,7 @@ class BatchOptions:
     def _check_combination(self) -> None:
         sorting = [option for option in ("move_below", "copy_top") if getattr(self, option) is not None]
         if self.undo:
-            if self.paths or sorting:
-                raise UsageError("--undo takes no folders and goes with no other work")
-            if self.undo != "latest" and not (self.undo.isdecimal() and len(self.undo) < 10):
-                raise UsageError(f"--undo takes the number of a run, got {self.undo}")
+            self._check_undo(sorting)
             return
         if not self.paths:
             raise UsageError("give a folder or a file to score; dpiqa-batch --help lists the options")
@@ -93,13 +116,26 @@ class BatchOptions:
             raise UsageError("--move-below and --copy-top are two runs: choose one")
         if sorting and self.to is None:
             raise UsageError(f"{_dashed(sorting[0])} needs --to DIR, the folder where the photos go")
-        if not sorting and (self.to is not None or self.dry_run):
-            option = "--dry-run" if self.dry_run else "--to"
-            raise UsageError(f"{option} goes with --move-below or --copy-top")
+        if not sorting and self.to is not None:
+            raise UsageError("--to goes with --move-below or --copy-top")
+        if not sorting and self.write == "none" and self.dry_run:
+            raise UsageError("--dry-run goes with --write, --move-below or --copy-top")
+        if self.write == "none":
+            for option in _HOW_TO_WRITE:
+                if getattr(self, option):
+                    raise UsageError(f"{_dashed(option)} goes with --write auto, embed or sidecar")
         if sorting and self.watch:
             raise UsageError(
                 f"{_dashed(sorting[0])} does not go with --watch: which are best shows at the end"
             )
+
+    def _check_undo(self, sorting: list[str]) -> None:
+        if self.paths or sorting or self.write != "none":
+            raise UsageError("--undo takes one run or folder and goes with no other work")
+        assert self.undo is not None
+        number = self.undo == "latest" or (self.undo.isdecimal() and len(self.undo) < 10)
+        if not number and not os.path.isdir(self.undo):
+            raise UsageError(f"--undo takes the number of a run, or a folder, and {self.undo} is neither")
 
 
 def _dashed(option: str) -> str:

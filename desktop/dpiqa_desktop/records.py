@@ -36,6 +36,7 @@ class RankedPhoto:
         best_of_burst: the best score of its burst; False if it is not part of one.
         captured_at: the camera's clock, in seconds since 1970 as that clock showed it: no time zone is known.
             None if the file does not tell.
+        scored_at: seconds since 1970, UTC; None if that was in this run.
     """
 
     path: str
@@ -44,6 +45,7 @@ class RankedPhoto:
     burst: int | None = None
     best_of_burst: bool = False
     captured_at: float | None = None
+    scored_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,11 @@ class Results:
             best = burst is not None and burst not in best_known  # the first to come is the best
             if burst is not None:
                 best_known.add(burst)
-            photos.append(RankedPhoto(photo.path, photo.score, its_stars, burst, best, photo.captured_at))
+            photos.append(
+                RankedPhoto(
+                    photo.path, photo.score, its_stars, burst, best, photo.captured_at, photo.scored_at
+                )
+            )
         return Report(self.metric, self.lower_better, rule, tuple(photos), tuple(self.failed))
 
 

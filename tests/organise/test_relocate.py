@@ -257,7 +257,7 @@ def test_nothing_is_moved_without_a_journal(photos, out, journal, tmp_path):
     with sqlite3.connect(tmp_path / "scores.db", timeout=0) as connection:
         connection.execute("DROP TABLE organise_operations")
     connection.close()
-    with pytest.raises(JournalError, match="nothing is moved without it"):
+    with pytest.raises(JournalError, match="no photo is touched without it"):
         list(outcomes)
     assert contents(photos).items() >= {k: v for k, v in before.items() if "day" in k}.items()
 

@@ -153,3 +153,15 @@ def test_130_interrupted_with_all_that_was_scored(command, many_photos, tmp_path
         rows = list(csv.DictReader(file))
     assert {row["path"] for row in rows if row["score"]} == listed
     assert [row["path"] for row in rows if row["error"]] == [str(many_photos / BROKEN)]
+
+
+def test_70_a_fault_of_ours_leaves_a_report(command, photos, tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("import sqlite3\nsqlite3.connect = None\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = _run(command, photos)
+    assert (done.returncode, done.stdout) == (70, "")
+    assert "Traceback" not in done.stderr
+    (log,) = re.findall(r"report it with the file (.+)", done.stderr)
+    report = Path(log).read_text(encoding="utf-8")
+    assert "TypeError: 'NoneType' object is not callable" in report
+    assert str(photos) in report

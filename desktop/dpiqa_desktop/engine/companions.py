@@ -58,7 +58,7 @@ def group_by_photo(names: Iterable[str], also: Collection[str] = ()) -> dict[str
     photos: dict[str, list[str]] = {}
     stem_of: dict[str, str] = {}
     for name in ordered:
-        if name in also or _suffix(name) in _PHOTO_SUFFIXES:
+        if name in also or is_photo(name):
             photos.setdefault(stem(name), []).append(name)
             stem_of[_without_case(name)] = stem(name)
     attached: dict[str, list[str]] = {}
@@ -69,9 +69,14 @@ def group_by_photo(names: Iterable[str], also: Collection[str] = ()) -> dict[str
     return {owner: tuple(sorted(members + attached.get(owner, []))) for owner, members in photos.items()}
 
 
+def is_photo(name: str) -> bool:
+    """Whether a file is a photo, RAW or not, by its name."""
+    return _suffix(name) in _PHOTO_SUFFIXES
+
+
 def stem(name: str) -> str:
     """Return a photo's name without its suffix; all of it if the suffix is none of a photo."""
-    return os.path.splitext(name)[0] if _suffix(name) in _PHOTO_SUFFIXES else name
+    return os.path.splitext(name)[0] if is_photo(name) else name
 
 
 def stems_claimed(name: str) -> frozenset[str]:

@@ -70,7 +70,7 @@ def parse_stars(text: str) -> StarRule:
 
 def default_rule(score_range: tuple[float, float] | None) -> StarRule:
     """The default thresholds for a metric of about 0 to 1, percentiles for any other and if None."""
-    return Thresholds() if _is_about_unit(score_range) else Percentiles()
+    return Thresholds() if is_about_unit(score_range) else Percentiles()
 
 
 def check_stars_fit(rule: StarRule, metric: str, score_range: tuple[float, float] | None) -> None:
@@ -90,7 +90,7 @@ def check_stars_fit(rule: StarRule, metric: str, score_range: tuple[float, float
         return
     worst, best = rule.scores[0], rule.scores[-1]
     if worst >= 0 and best <= 1:
-        fits = _is_about_unit(score_range)
+        fits = is_about_unit(score_range)
     else:
         fits = score_range is None or (score_range[0] <= worst and best <= score_range[1])
     if not fits:
@@ -141,7 +141,8 @@ def _four_ascending(
     return first, second, third, fourth
 
 
-def _is_about_unit(score_range: tuple[float, float] | None) -> bool:
+def is_about_unit(score_range: tuple[float, float] | None) -> bool:
+    """Whether a metric's scores are about 0 to 1; not if its range is not known."""
     if score_range is None:
         return False
     low, high = score_range

@@ -29,6 +29,7 @@ class Photo:
         captured_at, likeness: see ``Scored``.
         score: None until there is one.
         known: the score came from the store.
+        scored_at: when, if so.
         reason: why there will be no score.
     """
 
@@ -40,6 +41,7 @@ class Photo:
     likeness: int | None = None
     score: float | None = None
     known: bool = False
+    scored_at: float | None = None
     reason: str | None = None
 
     def found(self, judged: Judged) -> Photo:
@@ -50,13 +52,14 @@ class Photo:
             likeness=judged.likeness,
             score=judged.score,
             known=True,
+            scored_at=judged.scored_at,
         )
 
     def event(self) -> Scored | Failed:
         """What became of it, in the end."""
         if self.score is None:
             return Failed(self.path, self.reason or "the model gave no score for it")
-        return Scored(self.path, self.score, self.captured_at, self.likeness, self.known)
+        return Scored(self.path, self.score, self.captured_at, self.likeness, self.known, self.scored_at)
 
 
 class Steps:

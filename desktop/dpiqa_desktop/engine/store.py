@@ -14,7 +14,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import xxhash
@@ -52,11 +52,13 @@ class Judged:
         score: in the metric's own scale.
         captured_at: seconds of the camera's clock, see ``Decoded``; None if the photo does not say.
         likeness: fingerprint of 64 bits, see ``likeness``; None for a blank photo.
+        scored_at: seconds since 1970, UTC; None for now.
     """
 
     score: float
     captured_at: float | None
     likeness: int | None
+    scored_at: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Store:
     def find(self, path: str, state: FileState, model: str) -> Judged | None:
         """Look a file up by path, size and time, without opening it."""
         return self._judged(
-            "SELECT score, captured_at, likeness "
+            "SELECT score, captured_at, likeness, scored_at "
             "FROM files JOIN photos USING (hash) JOIN scores USING (hash) "
             "WHERE path = ? AND size = ? AND mtime_ns = ? AND model = ?",
             (_key(path), state.size, state.mtime_ns, model),
@@ -110,7 +112,7 @@ class Store:
     def find_content(self, content: bytes, model: str) -> Judged | None:
         """Look a photo up by the hash of its content."""
         return self._judged(
-            "SELECT score, captured_at, likeness FROM photos JOIN scores USING (hash) "
+            "SELECT score, captured_at, likeness, scored_at FROM photos JOIN scores USING (hash) "
             "WHERE hash = ? AND model = ?",
             (content, model),
         )
@@ -134,10 +136,39 @@ class Store:
                 )
                 connection.executemany(
                     "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)",
-                    [(r.content, model, r.judged.score, now) for r in records],
+                    [(r.content, model, r.judged.score, r.judged.scored_at or now) for r in records],
                 )
         except sqlite3.Error as error:
             raise StoreError(f"scores of this run are not kept from now on: {error}") from error
+
+    def carry_over(self, path: str, state: FileState, before: bytes, after: bytes) -> None:
+        """Keep the scores of a photo whose metadata was changed: the file is another, its pixels are not.
+
+        Args:
+            path: of the file.
+            state: as it is now.
+            before, after: hashes of its content.
+
+        Raises:
+            StoreError: the database cannot be written; the photo will be scored again.
+        """
+        try:
+            with self._transaction() as connection:
+                connection.execute(
+                    "INSERT OR IGNORE INTO photos SELECT ?, captured_at, likeness FROM photos WHERE hash = ?",
+                    (after, before),
+                )
+                connection.execute(
+                    "INSERT OR IGNORE INTO scores "
+                    "SELECT ?, model, score, scored_at FROM scores WHERE hash = ?",
+                    (after, before),
+                )
+                connection.execute(
+                    "INSERT OR REPLACE INTO files SELECT ?, ?, ?, hash FROM photos WHERE hash = ?",
+                    (_key(path), state.size, state.mtime_ns, after),
+                )
+        except sqlite3.Error as error:
+            raise StoreError(f"the score of {path} is not kept: {error}") from error
 
     def _judged(self, query: str, values: tuple[object, ...]) -> Judged | None:
         try:
@@ -145,7 +176,7 @@ class Store:
                 row = self.connection.execute(query, values).fetchone()
         except sqlite3.Error:  # a store that cannot be read costs time, not scores
             return None
-        return None if row is None else Judged(row[0], row[1], _unsigned(row[2]))
+        return None if row is None else Judged(row[0], row[1], _unsigned(row[2]), row[3])
 
     def _prepare(self) -> None:
         # The mode is kept in the file; where the file system cannot share memory SQLite keeps its own.

@@ -1,0 +1,219 @@
+"""What a photo's files should say, from what they say now; nothing is read or written here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from dpiqa_desktop.metadata import properties as prop
+from dpiqa_desktop.metadata.embedded import ExifRating
+from dpiqa_desktop.metadata.xmp import Change, Items, Name
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to be said of a photo.
+
+    Attributes:
+        score: 0 to 1; models that overshoot are cut.
+        stars: 1 to 5, or -1 for a reject.
+        model, model_hash: what gave the score; only scores of the same of both can be compared.
+        scored_at: with a time zone.
+        uncertainty: in the score's unit; None if the model does not say.
+    """
+
+    score: float
+    stars: int
+    model: str
+    model_hash: str
+    scored_at: datetime
+    uncertainty: float | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What else is asked for.
+
+    Attributes:
+        overwrite_ratings: our stars replace the photographer's rating.
+        keywords, labels, microsoft: write these, too.
+    """
+
+    overwrite_ratings: bool = False
+    keywords: bool = False
+    labels: bool = False
+    microsoft: bool = False
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one document, a photo's own metadata or a sidecar, says now.
+
+    Attributes:
+        properties: of its XMP: texts, and arrays of texts.
+        exif: the rating in EXIF; empty for a sidecar, which has none.
+    """
+
+    properties: Mapping[Name, str | tuple[str, ...]] = field(default_factory=dict)
+    exif: ExifRating = field(default_factory=ExifRating)
+
+    def text(self, name: Name) -> str | None:
+        """A simple property's value."""
+        value = self.properties.get(name)
+        return value if isinstance(value, str) else None
+
+    def items(self, name: Name) -> tuple[str, ...]:
+        """An array's values."""
+        value = self.properties.get(name, ())
+        return (value,) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of a document has to change; false if nothing.
+
+    Attributes:
+        xmp: by property.
+        exif: both tags; None leaves them as they are.
+    """
+
+    xmp: Mapping[Name, Change]
+    exif: ExifRating | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.xmp) or self.exif is not None
+
+
+def has_users_rating(said: Said) -> bool:
+    """Whether a document has a rating that is not ours, or had ours and lost it: somebody took it away.
+
+    A rating of 0 is none, as cameras and programs write it into every file, unless ours was there before:
+    then it is the photographer's "unrated". What is no number is nobody's but the photographer's.
+    """
+    given = _ratings(said)
+    ours = _our_stars(said)
+    if ours is None:
+        return any(stars != 0 for _, stars in given)
+    return not given or any(stars != max(ours, lowest) for lowest, stars in given)
+
+
+def changes(said: Said, verdict: Verdict, policy: Policy, keep_rating: bool) -> Wanted:
+    """Work out what a document needs to say what it should.
+
+    Args:
+        said: by this document.
+        verdict: of the photo.
+        policy: of the run.
+        keep_rating: leave the rating alone, here or elsewhere the photo has one of the photographer's.
+    """
+    score = min(max(verdict.score, 0.0), 1.0)
+    xmp: dict[Name, Change] = {
+        prop.SCORE: f"{score:.4f}",
+        prop.UNCERTAINTY: None if verdict.uncertainty is None else f"{verdict.uncertainty:.4f}",
+        prop.MODEL: verdict.model,
+        prop.MODEL_HASH: verdict.model_hash,
+    }
+    exif = None
+    if not keep_rating:
+        xmp |= _rating(said, verdict.stars, policy)
+        exif = ExifRating(max(verdict.stars, 0), prop.percent(score, verdict.stars))
+    elif _is_replaced(said):
+        # Ours is history. Should the photographer set the same stars one day, they must not seem to be ours.
+        xmp[prop.OUR_RATING] = None
+    if policy.keywords:
+        xmp |= _keywords(said, prop.keyword(score))
+    xmp = {name: change for name, change in xmp.items() if not _says_already(said, name, change)}
+    exif = None if exif == said.exif else exif
+    if xmp or exif is not None:  # a file that says all else is not touched for the date
+        scored_at = verdict.scored_at.astimezone(timezone.utc).strftime(prop.TIME_FORMAT)
+        xmp |= {} if said.text(prop.SCORED_AT) == scored_at else {prop.SCORED_AT: scored_at}
+    return Wanted(xmp, exif)
+
+
+def summary(said: Said, wanted: Wanted) -> str:
+    """Tell the photographer what changes, in a few words: "score 0.7321 (was 0.6989), stars 4 (was none)"."""
+    parts = [
+        f"{word} {change} (was {said.text(name) or 'none'})"
+        for word, name in (("score", prop.SCORE), ("stars", prop.RATING), ("label", prop.LABEL))
+        if isinstance(change := wanted.xmp.get(name), str)
+    ]
+    keywords = wanted.xmp.get(prop.HIERARCHICAL_KEYWORDS)
+    if isinstance(keywords, Items) and keywords.add:
+        parts.append(f"keyword {', '.join(keywords.add)}")
+    return ", ".join(parts) or "what belongs to its score"
+
+
+def _rating(said: Said, stars: int, policy: Policy) -> dict[Name, Change]:
+    xmp: dict[Name, Change] = {prop.RATING: str(stars), prop.OUR_RATING: str(stars)}
+    if policy.microsoft or prop.MICROSOFT_RATING in said.properties:  # two that differ would help nobody
+        xmp[prop.MICROSOFT_RATING] = str(prop.microsoft_rating(stars))
+    if policy.labels and _label_is_ours(said):
+        xmp[prop.LABEL] = prop.label(stars)
+    return xmp
+
+
+def _keywords(said: Said, keyword: str) -> dict[Name, Change]:
+    return {
+        name: Items(
+            add=(keyword,) if keyword not in said.items(name) else (),
+            remove=tuple(
+                item for item in said.items(name) if prop.OUR_KEYWORD.fullmatch(item) and item != keyword
+            ),
+        )
+        for name in (prop.KEYWORDS, prop.HIERARCHICAL_KEYWORDS)
+    }
+
+
+def _says_already(said: Said, name: Name, change: Change) -> bool:
+    if isinstance(change, Items):
+        return change == Items()
+    return said.properties.get(name) == change
+
+
+def _is_replaced(said: Said) -> bool:
+    """The photographer has set another rating over ours, not just taken it away."""
+    return (
+        _our_stars(said) is not None
+        and has_users_rating(said)
+        and any(stars != 0 for _, stars in _ratings(said))
+    )
+
+
+def _label_is_ours(said: Said) -> bool:
+    ours = _our_stars(said)
+    return prop.LABEL not in said.properties or (
+        ours in prop.STARS and said.text(prop.LABEL) == prop.label(ours)
+    )
+
+
+def _our_stars(said: Said) -> int | None:
+    text = said.text(prop.OUR_RATING)
+    return int(text) if text in {str(stars) for stars in prop.STARS} else None
+
+
+def _ratings(said: Said) -> Sequence[tuple[int, float]]:
+    """Each rating that a document gives, in stars, and the lowest it can say: only XMP knows rejects."""
+    given: list[tuple[int, float]] = []
+    if prop.RATING in said.properties:
+        given.append((-1, _number(said.text(prop.RATING))))
+    if prop.MICROSOFT_RATING in said.properties:
+        given.append((0, _stars_of_percent(_number(said.text(prop.MICROSOFT_RATING)))))
+    if said.exif.rating is not None:
+        given.append((0, said.exif.rating))
+    elif said.exif.percent is not None:
+        given.append((0, _stars_of_percent(said.exif.percent)))
+    return given
+
+
+def _stars_of_percent(percent: float) -> float:
+    return percent if math.isnan(percent) else prop.stars_of_percent(percent)
+
+
+def _number(text: str | None) -> float:
+    """NaN, which equals no rating, for what is none."""
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan

@@ -1,0 +1,214 @@
+"""Which files are to say what is to be said of a photo: itself, its RAW files, their sidecars."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dpiqa_desktop.engine.companions import companions, group_by_photo, is_photo, stem
+from dpiqa_desktop.metadata import sidecar
+from dpiqa_desktop.metadata.embedded import UnsafeError
+from dpiqa_desktop.metadata.file_change import Decide, FileChange, embedded_change, sidecar_change
+from dpiqa_desktop.metadata.plan import Policy, Said, Verdict, Wanted, changes, has_users_rating
+from dpiqa_desktop.metadata.read import said_by_photo, said_by_sidecar
+from dpiqa_plugin.errors import PhotoError
+
+Where = Literal["auto", "embed", "sidecar"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run writes.
+
+    Attributes:
+        where: ``"embed"``: into the photo, or not at all. ``"sidecar"``: beside it. ``"auto"``: into the
+            photo where nothing can be lost, unless it has a sidecar of its own; else beside it.
+        naming: of sidecars; None takes the one that is there, else Adobe's.
+        policy: what is written.
+        keep_mtime: files keep the time of their last change.
+    """
+
+    where: Where = "auto"
+    naming: sidecar.Naming | None = None
+    policy: Policy = field(default_factory=Policy)
+    keep_mtime: bool = True
+
+
+@dataclass(frozen=True)
+class ToWrite:
+    """A file that has to change.
+
+    Attributes:
+        change: how.
+        rating_kept: the photographer's rating stays, here or in another of the photo's files.
+    """
+
+    change: FileChange
+    rating_kept: bool
+
+
+@dataclass(frozen=True)
+class UpToDate:
+    """A file that says everything already."""
+
+    path: str
+    rating_kept: bool
+
+
+@dataclass(frozen=True)
+class NotWritten:
+    """A file that is left as it is; ``reason`` is for the user's eyes."""
+
+    path: str
+    reason: str
+
+
+Planned = ToWrite | UpToDate | NotWritten
+
+
+class Listing:
+    """Which files belong to a photo; lists a folder once as long as its photos come one after the other."""
+
+    def __init__(self) -> None:
+        self._folder: str | None = None
+        self._names: list[str] = []
+        self._by_stem: dict[str, tuple[str, ...]] = {}
+
+    def files_of(self, photo: str) -> tuple[str, ...]:
+        """The names of all files that are the same photo.
+
+        Raises:
+            OSError: its folder cannot be listed.
+        """
+        folder, name = os.path.split(photo)
+        if folder != self._folder:
+            self._names = os.listdir(folder or ".")
+            self._by_stem = group_by_photo(self._names)
+            self._folder = folder
+        if is_photo(name):
+            return self._by_stem.get(stem(name), (name,))
+        return tuple(map(os.path.basename, companions(photo, self._names)))
+
+
+def plan_photo(photo: str, verdict: Verdict, settings: Settings, listing: Listing) -> list[Planned]:
+    """Work out what changes in the files of a photo: itself, and RAW files of its name.
+
+    Nothing is raised for what is wrong with a file: it is told in a ``NotWritten``.
+    """
+    try:
+        family = _Family(photo, listing)
+    except OSError as error:
+        return [NotWritten(photo, error.strerror or str(error))]
+    keep = not settings.policy.overwrite_ratings and family.has_users_rating()
+
+    def decide(said: Said) -> Wanted:
+        return changes(said, verdict, settings.policy, keep)
+
+    planned: dict[str, Planned] = {}
+    for member in family.members:
+        outcome = _plan(family, member, settings, decide, keep)
+        if outcome is not None:
+            # A JPEG's and its RAW file's sidecar may be the same file.
+            planned.setdefault(_path(outcome), outcome)
+    return list(planned.values())
+
+
+def said_by_all(photo: str, listing: Listing) -> Iterator[Said]:
+    """Yield what a photo, RAW files of its name and their sidecars say, where that can be understood.
+
+    Raises:
+        OSError: its folder cannot be listed.
+    """
+    return filter(None, _Family(photo, listing).documents())
+
+
+class _Family:
+    """A photo, the RAW files of its name, and their sidecars."""
+
+    def __init__(self, photo: str, listing: Listing) -> None:
+        self._folder, name = os.path.split(photo)
+        self._names = listing.files_of(photo)
+        photos = [other for other in self._names if other == name or is_photo(other)]
+        self._raw = [other for other in photos if sidecar.is_raw(other)]
+        self._rendered = [other for other in photos if other not in self._raw]
+        self.members = [self._path(member) for member in dict.fromkeys((name, *self._raw))]
+
+    def has_users_rating(self) -> bool:
+        """Whether any document of the photo has one, or cannot be read: then it may."""
+        return any(said is None or has_users_rating(said) for said in self.documents())
+
+    def documents(self) -> Iterator[Said | None]:
+        """Yield what all of the photo's files say; None for one that cannot be read or understood."""
+        for member in self.members:
+            yield _said_or_none(said_by_photo, member)
+        for name in self._names:
+            if name.lower().endswith(".xmp"):
+                yield _said_or_none(said_by_sidecar, self._path(name))
+
+    def has_own_sidecar(self, member: str) -> bool:
+        """Whether there is one that belongs to no other of the photo's files."""
+        name = os.path.basename(member)
+        return self._existing(name, "darktable") is not None or (
+            self._may_share(name) and not self._raw and self._existing(name, "adobe") is not None
+        )
+
+    def sidecar(self, member: str, naming: sidecar.Naming | None) -> tuple[str, bool]:
+        """The path of a member's sidecar, and whether it is there."""
+        name = os.path.basename(member)
+        namings = (naming,) if naming else sidecar.NAMINGS
+        # Adobe's name says nothing of which photo it is.
+        fitting = [n for n in namings if n != "adobe" or self._may_share(name)] or ["darktable"]
+        for possible in fitting:
+            existing = self._existing(name, possible)
+            if existing is not None:
+                return self._path(existing), True
+        new = self._path(sidecar.sidecar_name(name, fitting[0]))
+        return new, os.path.lexists(new)  # somebody may have made it since the folder was listed
+
+    def _may_share(self, name: str) -> bool:
+        """A RAW file and what was made from it have one sidecar in Adobe's naming; two JPEGs may not."""
+        return name in self._raw or len(self._rendered) == 1
+
+    def _existing(self, name: str, naming: sidecar.Naming) -> str | None:
+        return sidecar.find(sidecar.sidecar_name(name, naming), self._names)
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._folder, name)
+
+
+def _said_or_none(read: Callable[[str], Said], path: str) -> Said | None:
+    try:
+        return read(path)
+    except (UnsafeError, OSError):
+        return None
+
+
+def _plan(family: _Family, member: str, settings: Settings, decide: Decide, keep: bool) -> Planned | None:
+    """None if there is nothing to be said in it."""
+    embed = settings.where == "embed"
+    try:
+        if sidecar.is_raw(member):
+            if embed and member != family.members[0]:
+                return None  # the JPEG beside it says it
+            if embed:
+                raise UnsafeError("is RAW, and is never changed; --write auto makes a sidecar for it")
+        elif embed or (settings.where == "auto" and not family.has_own_sidecar(member)):
+            with contextlib.nullcontext() if embed else contextlib.suppress(UnsafeError):
+                return _planned(member, embedded_change(member, decide), keep)
+        path, exists = family.sidecar(member, settings.naming)
+        return _planned(path, sidecar_change(path, exists, decide), keep)
+    except (UnsafeError, PhotoError) as error:
+        return NotWritten(member, str(error))
+    except OSError as error:
+        return NotWritten(member, error.strerror or str(error))
+
+
+def _planned(path: str, change: FileChange | None, keep: bool) -> ToWrite | UpToDate:
+    return UpToDate(path, keep) if change is None else ToWrite(change, keep)
+
+
+def _path(planned: Planned) -> str:
+    return planned.change.path if isinstance(planned, ToWrite) else planned.path

@@ -1,0 +1,119 @@
+"""Writes scores and ratings into photos and sidecars: plan, journal, replace, one file after the other.
+
+Whatever stops it, an error, Ctrl-C, ``kill -9``, a full disk: each file is the old one or the new one, whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dpiqa_desktop.engine.store import FileState, Store, file_state
+from dpiqa_desktop.metadata.embedded import UnsafeError
+from dpiqa_desktop.metadata.file_change import FileChange
+from dpiqa_desktop.metadata.plan import Verdict, summary
+from dpiqa_desktop.metadata.replace_file import (
+    ReplaceError,
+    create_file,
+    locked,
+    remove_strays,
+    replace_spliced,
+    version_of,
+)
+from dpiqa_desktop.metadata.targets import Listing, NotWritten, Settings, ToWrite, UpToDate, plan_photo
+from dpiqa_desktop.metadata.write_journal import Properties, WriteJournal
+from dpiqa_plugin.errors import StoreError
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that was changed or made.
+
+    Attributes:
+        path: of the file.
+        summary: what it says now, for the user's eyes.
+        made: there was no such file.
+        rating_kept: the photographer's rating stays, here or in another of its files.
+    """
+
+    path: str
+    summary: str
+    made: bool
+    rating_kept: bool
+
+
+Outcome = Written | UpToDate | NotWritten
+
+
+class Writer:
+    """One run that writes.
+
+    Args:
+        store: keeps the journal, and the scores of files whose content changes by what is written.
+        settings: how.
+    """
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._journal = WriteJournal(store.connection)
+        self._listing = Listing()
+        self._cleared: set[str] = set()
+        self.run: int | None = None
+        """The number by which this run can be undone; None while it has changed nothing."""
+
+    def write(self, photo: str, verdict: Verdict) -> Iterator[Outcome]:
+        """Write what is to be said of a photo into its files; yield what became of each.
+
+        Raises:
+            JournalError: the journal fails; the file at hand is as it was.
+        """
+        # By the photo's name without its suffix, as a sidecar may belong to several files.
+        with locked(os.path.splitext(os.path.abspath(photo))[0]):
+            for planned in plan_photo(photo, verdict, self._settings, self._listing):
+                yield self._carried_out(planned) if isinstance(planned, ToWrite) else planned
+
+    def _carried_out(self, planned: ToWrite) -> Written | NotWritten:
+        change = planned.change
+        try:
+            self._clear_strays(os.path.dirname(os.path.realpath(change.path)))
+            if change.state is None:
+                self._make(change)
+            else:
+                self._replace(change)
+        except (UnsafeError, ReplaceError) as error:
+            return NotWritten(change.path, str(error))
+        except OSError as error:
+            return NotWritten(change.path, error.strerror or str(error))
+        text = summary(change.said, change.wanted)
+        return Written(change.path, text, change.state is None, planned.rating_kept)
+
+    def _make(self, change: FileChange) -> None:
+        self._write_down(change, None)
+        create_file(change.path, change.splices[0].new)
+
+    def _replace(self, change: FileChange) -> None:
+        with open(change.path, "rb") as file:
+            before = version_of(file)
+        if FileState(before.size, before.mtime_ns) != change.state:
+            raise UnsafeError("was changed by another program meanwhile; run again")
+        self._write_down(change, before.content)
+        after = replace_spliced(
+            change.path, change.splices, before, keep_mtime=self._settings.keep_mtime, verify=change.verify
+        )
+        with contextlib.suppress(StoreError):  # costs the time to score it again, no more
+            self._store.carry_over(change.path, file_state(change.path), before.content, after.content)
+
+    def _write_down(self, change: FileChange, before: bytes | None) -> None:
+        if self.run is None:
+            self.run = self._journal.start()
+        path = os.path.realpath(change.path)
+        self._journal.write(self.run, path, before, change.splices, Properties.of(change.said, change.wanted))
+
+    def _clear_strays(self, folder: str) -> None:
+        """Remove what a killed run left in a folder, once a run."""
+        if folder not in self._cleared:
+            self._cleared.add(folder)
+            remove_strays(folder)

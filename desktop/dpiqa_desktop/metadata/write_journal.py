@@ -1,0 +1,210 @@
+"""What was written into which file, kept so that it can be taken back; in the score store's database.
+
+A change is in the journal, on the disk, before its file is replaced. Whether it then took place, the file
+itself says: with the splices taken back its content has the hash that it had before, or it has not. So
+nothing needs to be put right after ``kill -9``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dpiqa_desktop.journal import Journal, durable, translated
+from dpiqa_desktop.metadata.embedded import ExifRating
+from dpiqa_desktop.metadata.plan import Said, Wanted
+from dpiqa_desktop.metadata.splice import Splice
+from dpiqa_desktop.metadata.xmp import Change, Items, Name
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS metadata_changes (
+    id INTEGER PRIMARY KEY, run INTEGER NOT NULL, path BLOB NOT NULL, before BLOB, splices TEXT NOT NULL,
+    properties TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0
+)
+"""
+
+
+@dataclass(frozen=True)
+class Properties:
+    """What a change did, property by property: for a file that has changed since.
+
+    Attributes:
+        old: the texts that were there, None where there was none; arrays are not kept, see ``new``.
+        new: what was done.
+        old_exif, new_exif: the same of the EXIF rating; None if it was left as it was.
+    """
+
+    old: Mapping[Name, str | None]
+    new: Mapping[Name, Change]
+    old_exif: ExifRating | None = None
+    new_exif: ExifRating | None = None
+
+    @classmethod
+    def of(cls, said: Said, wanted: Wanted) -> Properties:
+        """Those of a change of a document."""
+        old = {name: said.text(name) for name, change in wanted.xmp.items() if not isinstance(change, Items)}
+        return cls(old, dict(wanted.xmp), said.exif if wanted.exif else None, wanted.exif)
+
+    def taken_back(self, said: Said) -> Wanted:
+        """What leads back, from what a file says now: only where it still says what we wrote."""
+        back: dict[Name, Change] = {}
+        for name, change in self.new.items():
+            if isinstance(change, Items):
+                there = said.items(name)
+                add = tuple(item for item in change.remove if item not in there)
+                remove = tuple(item for item in change.add if item in there)
+                if add or remove:
+                    back[name] = Items(add, remove)
+            elif said.text(name) == change != self.old[name]:
+                back[name] = self.old[name]
+        return Wanted(back, self.old_exif if said.exif == self.new_exif else None)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A change in the journal.
+
+    Attributes:
+        id: its place.
+        path: absolute, of the file that was changed or made.
+        before: hash of its content before, see ``content_hash``; None if it was made.
+        splices: what changed; the whole content if it was made.
+        properties: what that meant.
+    """
+
+    id: int
+    path: str
+    before: bytes | None
+    splices: tuple[Splice, ...]
+    properties: Properties
+
+
+class WriteJournal:
+    """The journal in an open database.
+
+    Args:
+        connection: to the score store, in autocommit mode.
+
+    Raises:
+        JournalError: its table cannot be made. So do all methods if the database fails.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._runs = Journal(connection)
+        with translated():
+            connection.execute(_TABLE)
+
+    def start(self) -> int:
+        """Open a run and return its number; runs that moved or copied are counted with those that wrote."""
+        return self._runs.start("wrote scores", "")
+
+    def write(
+        self, run: int, path: str, before: bytes | None, splices: Sequence[Splice], properties: Properties
+    ) -> None:
+        """Write a change down, and wait until it is on the disk."""
+        with durable(self._connection), translated():
+            self._connection.execute(
+                "INSERT INTO metadata_changes (run, path, before, splices, properties) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (run, os.fsencode(path), before, _packed_splices(splices), _packed_properties(properties)),
+            )
+
+    def set_undone(self, entry: Entry) -> None:
+        """Note that a change is no more."""
+        with translated():
+            self._connection.execute("UPDATE metadata_changes SET undone = 1 WHERE id = ?", (entry.id,))
+
+    def latest(self) -> int | None:
+        """Return the number of the last run of which something can be undone."""
+        with translated():
+            (run,) = self._connection.execute(
+                "SELECT max(run) FROM metadata_changes WHERE NOT undone"
+            ).fetchone()
+        return run if run is None else int(run)
+
+    def has(self, run: int) -> bool:
+        """Whether a run of that number wrote anything."""
+        with translated():
+            return bool(
+                self._connection.execute("SELECT 1 FROM metadata_changes WHERE run = ?", (run,)).fetchone()
+            )
+
+    def entries(self, run: int) -> Iterator[Entry]:
+        """Yield what of a run is not undone, the last first."""
+        return self._entries("run = ? AND", (run,))
+
+    def entries_below(self, folder: str) -> Iterator[Entry]:
+        """Yield what of all runs is not undone in a folder and those below it, the last first.
+
+        Args:
+            folder: its real path, absolute, without symlinks, as those in the journal.
+        """
+        beginning = os.fsencode(os.path.join(folder, ""))
+        return self._entries("substr(path, 1, ?) = ? AND", (len(beginning), beginning))
+
+    def _entries(self, condition: str, values: tuple[object, ...]) -> Iterator[Entry]:
+        with translated():
+            numbers = self._connection.execute(
+                f"SELECT id FROM metadata_changes WHERE {condition} NOT undone ORDER BY id DESC", values
+            ).fetchall()
+        for (number,) in numbers:  # one by one: a run may have changed half a million files
+            with translated():
+                path, before, splices, properties = self._connection.execute(
+                    "SELECT path, before, splices, properties FROM metadata_changes WHERE id = ?", (number,)
+                ).fetchone()
+            yield Entry(
+                number,
+                os.fsdecode(path),
+                before,
+                _unpacked_splices(splices),
+                _unpacked_properties(properties),
+            )
+
+
+def _packed_splices(splices: Sequence[Splice]) -> str:
+    return json.dumps([[splice.offset, _text(splice.old), _text(splice.new)] for splice in splices])
+
+
+def _unpacked_splices(text: str) -> tuple[Splice, ...]:
+    return tuple(
+        Splice(offset, base64.b64decode(old), base64.b64decode(new)) for offset, old, new in json.loads(text)
+    )
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+def _packed_properties(properties: Properties) -> str:
+    exif = [
+        None if rating is None else [rating.rating, rating.percent]
+        for rating in (properties.old_exif, properties.new_exif)
+    ]
+    xmp = [
+        [name.namespace, name.name, properties.old.get(name), _packed_change(change)]
+        for name, change in properties.new.items()
+    ]
+    return json.dumps({"xmp": xmp, "exif": exif})
+
+
+def _packed_change(change: Change) -> Any:
+    return {"add": change.add, "remove": change.remove} if isinstance(change, Items) else change
+
+
+def _unpacked_properties(text: str) -> Properties:
+    packed = json.loads(text)
+    old, new = {}, {}
+    for namespace, local, was, change in packed["xmp"]:
+        name = Name(namespace, local)
+        if isinstance(change, dict):
+            new[name] = Items(tuple(change["add"]), tuple(change["remove"]))
+        else:
+            old[name], new[name] = was, change
+    old_exif, new_exif = (None if rating is None else ExifRating(*rating) for rating in packed["exif"])
+    return Properties(old, new, old_exif, new_exif)

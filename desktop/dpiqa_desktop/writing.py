@@ -1,0 +1,130 @@
+"""What ``dpiqa-batch --write`` does with a run's scores: stars, files, a summary; and ``--undo`` of that."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
+
+from dpiqa_desktop.console import Console
+from dpiqa_desktop.engine.backends import Backend
+from dpiqa_desktop.engine.stars import is_about_unit
+from dpiqa_desktop.engine.store import Store
+from dpiqa_desktop.metadata.plan import Policy, Verdict, summary
+from dpiqa_desktop.metadata.targets import Listing, NotWritten, Settings, ToWrite, UpToDate, plan_photo
+from dpiqa_desktop.metadata.undo import TakenBack
+from dpiqa_desktop.metadata.undo import undo as take_back
+from dpiqa_desktop.metadata.write import Outcome, Writer, Written
+from dpiqa_desktop.metadata.write_journal import Entry, WriteJournal
+from dpiqa_desktop.options import BatchOptions
+from dpiqa_desktop.records import RankedPhoto
+from dpiqa_plugin.errors import UsageError
+
+
+class Writing:
+    """Writes scores and stars into photos or sidecars, or says what it would write.
+
+    Args:
+        options: of the run; it is to write.
+        backend: whose scores these are.
+        store: keeps the journal.
+        console: is told every failure, and in the end how it went.
+
+    Raises:
+        UsageError: the metric's scores cannot be written: they are not 0 to 1, or lower ones are better.
+    """
+
+    def __init__(self, options: BatchOptions, backend: Backend, store: Store, console: Console) -> None:
+        if backend.lower_better or not is_about_unit(backend.score_range):
+            raise UsageError(
+                f"--write writes scores from 0 to 1, higher is better, and those of {options.metric} are "
+                "others; use --csv for them, or a metric of ours"
+            )
+        self._model, _, self._model_hash = backend.identity.rpartition("-")
+        self._reject_below = options.reject_below
+        policy = Policy(options.overwrite_ratings, options.keywords, options.labels, options.microsoft_rating)
+        self._settings = Settings(options.write, options.sidecar, policy, keep_mtime=not options.touch)
+        self._writer = None if options.dry_run else Writer(store, self._settings)
+        self._listing = Listing()
+        self._console = console
+        self._outcomes: Counter[str] = Counter()
+
+    def write_all(self, photos: Iterable[RankedPhoto]) -> None:
+        """Show the stars, then write."""
+        # By path, so that a folder's photos come one after the other.
+        verdicts = {photo.path: self._verdict(photo) for photo in sorted(photos, key=lambda p: p.path)}
+        self._console.stars(Counter(verdict.stars for verdict in verdicts.values()))
+        for photo, verdict in self._console.counted(verdicts.items(), len(verdicts), "writing"):
+            self._write(photo, verdict)
+
+    def write_one(self, photo: RankedPhoto) -> None:
+        """Write at once, as photos arrive."""
+        self._write(photo.path, self._verdict(photo))
+
+    def finish(self) -> int:
+        """Say how it went; how many files could not be written."""
+        count = self._outcomes
+        verb = "would be written" if self._writer is None else "written"
+        text = f"{count['written']:,} {'file' if count['written'] == 1 else 'files'} {verb}"
+        if count["made"]:
+            text += f", {count['made']:,} of them new sidecars"
+        for outcome, words in (
+            ("rating kept", "with your own rating kept"),
+            ("up to date", "up to date"),
+            ("failed", "failed"),
+        ):
+            if count[outcome]:
+                text += f", {count[outcome]:,} {words}"
+        self._console.say(text)
+        if self._writer is not None and self._writer.run is not None:
+            self._console.say(f"to take this back: dpiqa-batch --undo {self._writer.run}")
+        return count["failed"]
+
+    def _write(self, photo: str, verdict: Verdict) -> None:
+        outcomes = (
+            self._planned(photo, verdict) if self._writer is None else self._writer.write(photo, verdict)
+        )
+        for outcome in outcomes:
+            self._count(outcome)
+
+    def _planned(self, photo: str, verdict: Verdict) -> Iterator[Outcome]:
+        for planned in plan_photo(photo, verdict, self._settings, self._listing):
+            if isinstance(planned, ToWrite):
+                change = planned.change
+                text = summary(change.said, change.wanted)
+                self._console.would_write(change.path, text, planned.rating_kept)
+                yield Written(change.path, text, change.state is None, planned.rating_kept)
+            else:
+                yield planned
+
+    def _count(self, outcome: Outcome) -> None:
+        if isinstance(outcome, NotWritten):
+            self._outcomes["failed"] += 1
+            self._console.failed(outcome.path, outcome.reason)
+            return
+        self._outcomes["up to date" if isinstance(outcome, UpToDate) else "written"] += 1
+        self._outcomes["made"] += isinstance(outcome, Written) and outcome.made
+        self._outcomes["rating kept"] += outcome.rating_kept
+
+    def _verdict(self, photo: RankedPhoto) -> Verdict:
+        rejected = self._reject_below is not None and photo.score < self._reject_below
+        now = datetime.now(timezone.utc)
+        scored_at = now if photo.scored_at is None else datetime.fromtimestamp(photo.scored_at, timezone.utc)
+        stars = -1 if rejected else photo.stars
+        return Verdict(photo.score, stars, self._model, self._model_hash, scored_at)
+
+
+def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store, console: Console) -> int:
+    """Take back what was written; how many files could not be.
+
+    Raises:
+        JournalError: the journal fails.
+    """
+    failed = 0
+    for outcome in take_back(entries, journal, store):
+        if isinstance(outcome, TakenBack):
+            console.taken_back(outcome.path, outcome.removed, outcome.exactly)
+        else:
+            failed += 1
+            console.failed(outcome.path, outcome.reason)
+    return failed

@@ -1,0 +1,171 @@
+"""Whose a rating is, and what a document gets to say: a rating of the photographer's always stays."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from dpiqa_desktop.metadata.xmp import Items
+
+from dpiqa_desktop.metadata import properties as prop
+from dpiqa_desktop.metadata.embedded import ExifRating
+from dpiqa_desktop.metadata.plan import Policy, Said, Verdict, changes, has_users_rating, summary
+
+NOON = datetime(2026, 5, 1, 12, 0, tzinfo=timezone.utc)
+VERDICT = Verdict(0.73214, 4, "dpiqa_lite", "6f6364567c73", NOON)
+
+
+def said(rating=None, ours=None, exif=None, percent=None, microsoft=None, **more):
+    texts = {prop.RATING: rating, prop.OUR_RATING: ours, prop.MICROSOFT_RATING: microsoft}
+    properties = {name: text for name, text in texts.items() if text is not None}
+    return Said(properties | more.get("properties", {}), ExifRating(exif, percent))
+
+
+@pytest.mark.parametrize(
+    ("document", "users"),
+    [
+        (said(), False),
+        (said(rating="0"), False),
+        (said(rating="0", exif=0, percent=0), False),
+        (said(rating="3"), True),
+        (said(rating="-1"), True),
+        (said(rating="2.5"), True),
+        (said(rating="three"), True),
+        (said(rating=""), True),
+        (said(exif=3), True),
+        (said(percent=50), True),
+        (said(microsoft="50"), True),
+        (said(microsoft="often"), True),
+        (said(rating="0", exif=2), True),
+        (said(rating="3", ours="3"), False),
+        (said(rating="3.0", ours="3", exif=3, percent=40), False),
+        (said(rating="3", ours="3", microsoft="50"), False),
+        (said(rating="-1", ours="-1", exif=0, microsoft="0"), False),
+        (said(exif=3, ours="3"), False),
+        (said(rating="4", ours="3"), True),
+        (said(rating="3", ours="3", exif=5), True),
+        (said(rating="3", ours="3", microsoft="99"), True),
+        (said(rating="0", ours="3"), True),
+        (said(rating="0", ours="-1"), True),
+        (said(ours="3"), True),
+        (said(rating="3", ours="many"), True),
+        (said(rating="0", ours="0"), False),
+        (said(rating="nan", ours="3"), True),
+    ],
+)
+def test_whose_a_rating_is(document, users):
+    assert has_users_rating(document) is users
+
+
+def test_all_that_a_fresh_photo_gets_to_say():
+    wanted = changes(said(), VERDICT, Policy(), keep_rating=False)
+    assert wanted.xmp == {
+        prop.SCORE: "0.7321",
+        prop.MODEL: "dpiqa_lite",
+        prop.MODEL_HASH: "6f6364567c73",
+        prop.RATING: "4",
+        prop.OUR_RATING: "4",
+        prop.SCORED_AT: "2026-05-01T12:00:00Z",
+    }
+    assert wanted.exif == ExifRating(4, 73)
+    assert summary(said(), wanted) == "score 0.7321 (was none), stars 4 (was none)"
+
+
+def test_the_score_but_no_stars_where_the_photographer_rated():
+    wanted = changes(said(rating="5", exif=5), VERDICT, Policy(labels=True, microsoft=True), keep_rating=True)
+    assert wanted.exif is None
+    assert not {prop.RATING, prop.OUR_RATING, prop.LABEL, prop.MICROSOFT_RATING} & set(wanted.xmp)
+    assert wanted.xmp[prop.SCORE] == "0.7321"
+
+
+def test_our_stars_are_forgotten_where_the_photographer_set_others():
+    assert (
+        changes(said(rating="5", ours="3"), VERDICT, Policy(), keep_rating=True).xmp[prop.OUR_RATING] is None
+    )
+
+
+@pytest.mark.parametrize("document", [said(rating="0", ours="3"), said(ours="3")])
+def test_that_the_photographer_took_our_stars_away_is_remembered(document):
+    # Without ours, a rating of 0 would be none, and the next run would bring the stars back.
+    assert prop.OUR_RATING not in changes(document, VERDICT, Policy(), keep_rating=True).xmp
+
+
+def test_our_stars_stay_ours_where_only_another_file_of_the_photo_is_rated():
+    assert prop.OUR_RATING not in changes(said(rating="3", ours="3"), VERDICT, Policy(), keep_rating=True).xmp
+
+
+def test_what_says_everything_is_left_alone_whenever_that_was_written():
+    first = changes(said(), VERDICT, Policy(), keep_rating=False)
+    now = Said(first.xmp, first.exif)
+    later = Verdict(0.73214, 4, "dpiqa_lite", "6f6364567c73", NOON + timedelta(days=1))
+    assert not changes(now, later, Policy(), keep_rating=False)
+
+
+def test_a_new_score_replaces_ours():
+    first = changes(said(), VERDICT, Policy(), keep_rating=False)
+    better = Verdict(0.91, 5, "dpiqa_lite", "other", NOON)
+    second = changes(Said(first.xmp, first.exif), better, Policy(), keep_rating=False)
+    assert second.xmp == {
+        prop.SCORE: "0.9100",
+        prop.MODEL_HASH: "other",
+        prop.RATING: "5",
+        prop.OUR_RATING: "5",
+    }
+    assert second.exif == ExifRating(5, 91)
+
+
+@pytest.mark.parametrize(
+    ("score", "stars", "percent"),
+    [
+        (0.0, 1, 1),
+        (0.5, 1, 12),
+        (0.125, 2, 13),
+        (0.9, 2, 37),
+        (0.5, 3, 50),
+        (0.1, 4, 63),
+        (0.1, 5, 88),
+        (1.0, 5, 99),
+        (1.02, 5, 99),
+        (-0.01, 1, 1),
+        (0.3, -1, 0),
+    ],
+)
+def test_percent_stays_in_the_band_that_windows_shows_as_the_same_stars(score, stars, percent):
+    verdict = Verdict(score, stars, "dpiqa_lite", "6f", NOON)
+    wanted = changes(said(), verdict, Policy(microsoft=True), keep_rating=False)
+    assert wanted.exif == ExifRating(max(stars, 0), percent)
+    assert prop.stars_of_percent(percent) == max(stars, 0)
+    assert prop.stars_of_percent(int(wanted.xmp[prop.MICROSOFT_RATING])) == max(stars, 0)
+    assert 0 <= float(wanted.xmp[prop.SCORE]) <= 1
+
+
+def test_keywords_replace_ours_and_leave_others():
+    keywords = ("IQA|0.4", "IQA|best", "wedding")
+    document = said(properties={prop.KEYWORDS: keywords, prop.HIERARCHICAL_KEYWORDS: ("IQA|0.7",)})
+    xmp = changes(document, VERDICT, Policy(keywords=True), keep_rating=False).xmp
+    assert xmp[prop.KEYWORDS] == Items(add=("IQA|0.7",), remove=("IQA|0.4",))
+    assert prop.HIERARCHICAL_KEYWORDS not in xmp
+
+
+@pytest.mark.parametrize(
+    ("document", "label"),
+    [
+        (said(), "Green"),
+        (said(properties={prop.LABEL: "Blue"}), None),
+        (said(properties={prop.LABEL: "Green"}), None),
+        (said(rating="2", ours="2", properties={prop.LABEL: "Yellow"}), "Green"),
+        (said(rating="2", ours="2", properties={prop.LABEL: "Red"}), None),
+    ],
+)
+def test_a_label_of_the_photographers_stays(document, label):
+    assert changes(document, VERDICT, Policy(labels=True), keep_rating=False).xmp.get(prop.LABEL) == label
+
+
+def test_a_rating_for_windows_that_is_there_follows_ours():
+    document = said(rating="2", ours="2", microsoft="25")
+    assert changes(document, VERDICT, Policy(), keep_rating=False).xmp[prop.MICROSOFT_RATING] == "75"
+
+
+def test_uncertainty_is_written_where_the_model_has_one_and_taken_out_where_not():
+    sure = Verdict(0.5, 3, "dpiqa_lite", "6f", NOON, uncertainty=0.0412)
+    assert changes(said(), sure, Policy(), keep_rating=False).xmp[prop.UNCERTAINTY] == "0.0412"
+    document = said(properties={prop.UNCERTAINTY: "0.0412"})
+    assert changes(document, VERDICT, Policy(), keep_rating=False).xmp[prop.UNCERTAINTY] is None

@@ -1,0 +1,414 @@
+"""Photos and sidecars as a run leaves them, read back by other tools; and as they were, after its undo."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+from contextlib import closing
+from datetime import datetime, timezone
+
+import piexif
+import pytest
+from makers.photos import save_photo
+from PIL import Image
+
+from dpiqa_desktop.engine.store import Judged, Record, Store, content_hash, file_state
+from dpiqa_desktop.metadata.plan import Policy, Verdict
+from dpiqa_desktop.metadata.sync import sync
+from dpiqa_desktop.metadata.targets import NotWritten, Settings, UpToDate
+from dpiqa_desktop.metadata.undo import TakenBack, undo
+from dpiqa_desktop.metadata.write import Writer, Written
+from dpiqa_desktop.metadata.write_journal import WriteJournal
+
+VERDICT = Verdict(0.73214, 4, "dpiqa_lite", "6f6364567c73", datetime(2026, 5, 1, 12, tzinfo=timezone.utc))
+BETTER = Verdict(0.91, 5, "dpiqa_lite", "6f6364567c73", datetime(2026, 5, 2, 12, tzinfo=timezone.utc))
+EMBEDDED = ("jpg", "png", "webp", "tif")
+SIDECAR = b"""<?xml version="1.0" encoding="UTF-8"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="XMP Core 4.4.0-Exiv2">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <rdf:Description rdf:about=""
+    xmlns:darktable="http://darktable.sf.net/"
+   darktable:xmp_version="5">
+   <darktable:history>
+    <rdf:Seq>
+     <rdf:li darktable:num="0" darktable:operation="exposure" darktable:params="gz02eJxjYGBg"/>
+    </rdf:Seq>
+   </darktable:history>
+  </rdf:Description>
+ </rdf:RDF>
+</x:xmpmeta>
+"""
+needs_exiftool = pytest.mark.skipif(not shutil.which("exiftool"), reason="needs ExifTool")
+
+
+@pytest.fixture
+def store(tmp_path):
+    with closing(Store(tmp_path / "scores.sqlite3")) as store:
+        yield store
+
+
+@pytest.fixture
+def shoot(tmp_path):
+    folder = tmp_path / "shoot"
+    folder.mkdir()
+    return folder
+
+
+def write(store, photo, verdict=VERDICT, **settings):
+    return list(Writer(store, Settings(**settings)).write(str(photo), verdict))
+
+
+def take_back(store, run=1):
+    journal = WriteJournal(store.connection)
+    return list(undo(journal.entries(run), journal, store))
+
+
+def tree(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def exiftool(path):
+    """All that ExifTool reads, by group and name, but for what it says of the file itself."""
+    command = ["exiftool", "-j", "-G1", "-a", "-n", "-struct", str(path)]
+    (tags,) = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return {
+        name: value for name, value in tags.items() if not name.startswith(("System:", "Source", "File:"))
+    }
+
+
+def rated(path, stars):
+    """A JPEG with EXIF of a camera, and a rating of the photographer's."""
+    exif = piexif.dump(
+        {"0th": {piexif.ImageIFD.Make: b"Canon", 0x4746: stars}, "Exif": {piexif.ExifIFD.MakerNote: b"note"}}
+    )
+    with Image.open(save_photo(path)) as image:
+        image.save(path, exif=exif)
+    return path
+
+
+@pytest.mark.parametrize("suffix", EMBEDDED)
+@needs_exiftool
+def test_other_tools_read_what_was_written_and_the_pixels_are_the_same(suffix, shoot, store):
+    photo = save_photo(shoot / f"a.{suffix}")
+    with Image.open(photo) as image:
+        before = image.tobytes()
+    policy = Policy(keywords=True, labels=True, microsoft=True)
+    (outcome,) = write(store, photo, policy=policy)
+    assert outcome == Written(str(photo), outcome.summary, made=False, rating_kept=False)
+    tags = exiftool(photo)
+    assert {name: tags[name] for name in tags if name.startswith(("XMP-", "IFD0:Rating"))} == {
+        "XMP-xmp:Rating": 4,
+        "XMP-xmp:Label": "Green",
+        "XMP-dpiqa:Score": 0.7321,
+        "XMP-dpiqa:Rating": 4,
+        "XMP-dpiqa:Model": "dpiqa_lite",
+        "XMP-dpiqa:ModelHash": "6f6364567c73",
+        "XMP-dpiqa:ScoredAt": "2026-05-01T12:00:00Z",
+        "XMP-dc:Subject": ["IQA|0.7"],
+        "XMP-lr:HierarchicalSubject": ["IQA|0.7"],
+        "XMP-microsoft:RatingPercent": 75,
+        "IFD0:Rating": 4,
+        "IFD0:RatingPercent": 73,
+    }
+    with Image.open(photo) as image:
+        assert image.tobytes() == before
+
+
+@pytest.mark.parametrize("suffix", EMBEDDED)
+def test_undo_gives_back_the_same_bytes(suffix, shoot, store):
+    photo = save_photo(shoot / f"a.{suffix}")
+    before = tree(shoot)
+    write(store, photo)
+    write(store, photo, BETTER)
+    assert tree(shoot) != before
+    assert take_back(store, 2) == [TakenBack(str(photo), removed=False, exactly=True)]
+    assert take_back(store, 1) == [TakenBack(str(photo), removed=False, exactly=True)]
+    assert tree(shoot) == before
+    assert WriteJournal(store.connection).latest() is None
+
+
+def test_a_second_run_changes_nothing(shoot, store):
+    photo = save_photo(shoot / "a.jpg")
+    write(store, photo)
+    before = tree(shoot)
+    assert write(store, photo) == [UpToDate(str(photo), rating_kept=False)]
+    assert tree(shoot) == before
+
+
+@needs_exiftool
+def test_a_rating_of_the_photographers_stays_and_the_photo_gets_its_score(shoot, store):
+    photo = rated(shoot / "a.jpg", 2)
+    before = exiftool(photo)
+    (outcome,) = write(store, photo)
+    assert outcome.rating_kept
+    tags = exiftool(photo)
+    assert tags["XMP-dpiqa:Score"] == 0.7321
+    assert {name for name in tags if name not in before} == {
+        "XMP-x:XMPToolkit",
+        *(f"XMP-dpiqa:{name}" for name in ("Score", "Model", "ModelHash", "ScoredAt")),
+    } & set(tags)
+    assert {name: tags.get(name) for name in before} == before
+
+
+@needs_exiftool
+def test_it_is_overwritten_if_asked_for_and_comes_back_by_undo(shoot, store):
+    photo = rated(shoot / "a.jpg", 2)
+    before = photo.read_bytes()
+    (outcome,) = write(store, photo, policy=Policy(overwrite_ratings=True))
+    assert not outcome.rating_kept
+    assert exiftool(photo)["IFD0:Rating"] == exiftool(photo)["XMP-xmp:Rating"] == 4
+    take_back(store)
+    assert photo.read_bytes() == before
+
+
+@needs_exiftool
+def test_a_rating_set_by_another_tool_after_ours_stays(shoot, store):
+    photo = save_photo(shoot / "a.jpg")
+    write(store, photo)
+    subprocess.run(["exiftool", "-q", "-overwrite_original", "-XMP-xmp:Rating=2", str(photo)], check=True)
+    (outcome,) = write(store, photo, BETTER)
+    assert outcome.rating_kept
+    tags = exiftool(photo)
+    assert (tags["XMP-xmp:Rating"], tags["XMP-dpiqa:Score"]) == (2, 0.91)
+    assert "XMP-dpiqa:Rating" not in tags
+
+
+@needs_exiftool
+def test_undo_of_a_file_that_another_tool_changed_takes_back_only_what_was_ours(shoot, store):
+    photo = rated(shoot / "a.jpg", 0)
+    write(store, photo)
+    changes = ["-XMP-dc:Title=The cake", "-XMP-xmp:Rating=5"]
+    subprocess.run(["exiftool", "-q", "-overwrite_original", *changes, str(photo)], check=True)
+    assert take_back(store) == [TakenBack(str(photo), removed=False, exactly=False)]
+    tags = exiftool(photo)
+    assert (tags["XMP-dc:Title"], tags["XMP-xmp:Rating"], tags["IFD0:Rating"]) == ("The cake", 5, 0)
+    assert not any("dpiqa" in name for name in tags)
+    assert "IFD0:RatingPercent" not in tags
+
+
+@pytest.mark.parametrize(
+    ("naming", "name"), [("adobe", "a.xmp"), ("darktable", "a.CR2.xmp"), (None, "a.xmp")]
+)
+def test_raw_gets_a_sidecar_and_is_not_touched(naming, name, shoot, store):
+    raw = shoot / "a.CR2"
+    raw.write_bytes(b"II*\0" + b"not much of a photo")
+    os.chmod(raw, 0o400)
+    raw_bytes = raw.read_bytes()
+    (outcome,) = write(store, raw, naming=naming)
+    # What the RAW file says cannot be read, and it might be rated.
+    assert outcome == Written(str(shoot / name), outcome.summary, made=True, rating_kept=True)
+    assert raw.read_bytes() == raw_bytes
+    assert set(tree(shoot)) == {"a.CR2", name}
+    assert take_back(store) == [TakenBack(str(shoot / name), removed=True, exactly=True)]
+    assert set(tree(shoot)) == {"a.CR2"}
+
+
+@pytest.mark.parametrize("name", ["a.CR2.xmp", "a.xmp", "a.XMP"])
+@needs_exiftool
+def test_an_existing_sidecar_is_extended_and_all_else_in_it_stays(name, shoot, store):
+    (shoot / "a.CR2").write_bytes(b"")
+    (shoot / name).write_bytes(SIDECAR)
+    before = exiftool(shoot / name)
+    write(store, shoot / "a.CR2")
+    tags = exiftool(shoot / name)
+    assert before.items() <= tags.items()
+    assert tags["XMP-dpiqa:Score"] == 0.7321
+    assert all(line in (shoot / name).read_bytes() for line in SIDECAR.splitlines())
+    assert set(tree(shoot)) == {"a.CR2", name}
+    take_back(store)
+    assert (shoot / name).read_bytes() == SIDECAR
+
+
+@needs_exiftool
+def test_raw_and_jpeg_are_one_photo(shoot, store):
+    jpeg, raw = save_photo(shoot / "a.jpg"), shoot / "a.NEF"
+    save_photo(shoot / "a.tif").rename(raw)
+    outcomes = write(store, jpeg)
+    assert [outcome.path for outcome in outcomes] == [str(jpeg), str(shoot / "a.xmp")]
+    assert exiftool(jpeg)["XMP-xmp:Rating"] == exiftool(shoot / "a.xmp")["XMP-xmp:Rating"] == 4
+    assert exiftool(raw) == exiftool(save_photo(shoot / "b.tif"))
+
+
+@pytest.mark.parametrize("where", ["jpeg", "raw", "sidecar", "other sidecar", "unreadable sidecar"])
+@needs_exiftool
+def test_a_rating_in_any_file_of_a_photo_keeps_ours_out_of_all(where, shoot, store):
+    jpeg, raw = save_photo(shoot / "a.jpg"), shoot / "a.NEF"
+    save_photo(shoot / "a.tif").rename(raw)
+    rated_sidecar = SIDECAR.replace(
+        b'xmp_version="5"', b'xmp_version="5" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="3"'
+    )
+    if where == "jpeg":
+        rated(jpeg, 3)
+    elif where == "raw":
+        shutil.copy(raw, shoot / "b.tif")
+        subprocess.run(
+            ["exiftool", "-q", "-overwrite_original", "-IFD0:Rating=3", shoot / "b.tif"], check=True
+        )
+        (shoot / "b.tif").rename(raw)
+    elif where == "sidecar":
+        (shoot / "a.xmp").write_bytes(rated_sidecar)
+    elif where == "other sidecar":
+        (shoot / "a.xmp").write_bytes(SIDECAR)
+        (shoot / "a.jpg.xmp").write_bytes(rated_sidecar)
+    else:
+        (shoot / "a.NEF.xmp").write_bytes(b"<broken")
+    outcomes = write(store, jpeg)
+    assert all(isinstance(outcome, NotWritten) or outcome.rating_kept for outcome in outcomes)
+    for path in shoot.iterdir():
+        if path.suffix in (".jpg", ".xmp") and b"<broken" not in path.read_bytes():
+            tags = exiftool(path)
+            assert "XMP-dpiqa:Rating" not in tags
+            assert tags.get("XMP-xmp:Rating", 3) == tags.get("IFD0:Rating", 3) == 3
+    assert any("XMP-dpiqa:Score" in exiftool(path) for path in (jpeg, shoot / "a.jpg.xmp") if path.exists())
+
+
+def test_what_cannot_be_embedded_goes_beside_it_or_is_said(shoot, store):
+    photo = shoot / "a.jpg"
+    xmp = '<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'.encode("utf-16")
+    with Image.open(save_photo(photo)) as image:
+        image.save(photo, xmp=xmp)
+    before = photo.read_bytes()
+    (refused,) = write(store, photo, where="embed")
+    assert isinstance(refused, NotWritten)
+    assert "UTF-16" in refused.reason
+    (made,) = write(store, photo)
+    assert (made.path, made.made, made.rating_kept) == (str(shoot / "a.xmp"), True, True)
+    assert photo.read_bytes() == before
+
+
+def test_embed_makes_no_sidecar(shoot, store):
+    save_photo(shoot / "a.jpg")
+    (shoot / "a.CR2").write_bytes(b"")
+    (shoot / "b.CR2").write_bytes(b"")
+    assert [type(outcome) for outcome in write(store, shoot / "a.jpg", where="embed")] == [Written]
+    assert [type(outcome) for outcome in write(store, shoot / "b.CR2", where="embed")] == [NotWritten]
+    assert set(tree(shoot)) == {"a.jpg", "a.CR2", "b.CR2"}
+
+
+def test_sidecar_leaves_the_photo_alone(shoot, store):
+    photo = save_photo(shoot / "a.jpg")
+    before = photo.read_bytes()
+    write(store, photo, where="sidecar", naming="darktable")
+    assert photo.read_bytes() == before
+    assert set(tree(shoot)) == {"a.jpg", "a.jpg.xmp"}
+
+
+def test_two_photos_of_one_name_do_not_share_a_sidecar(shoot, store):
+    for name in ("a.jpg", "a.png"):
+        save_photo(shoot / name)
+    write(store, shoot / "a.jpg", where="sidecar")
+    write(store, shoot / "a.png", BETTER, where="sidecar")
+    assert set(tree(shoot)) == {"a.jpg", "a.png", "a.jpg.xmp", "a.png.xmp"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows knows neither")
+def test_mode_and_time_are_kept_and_a_locked_photo_is_left(shoot, store):
+    photo = save_photo(shoot / "a.jpg")
+    os.chmod(photo, 0o640)
+    os.utime(photo, ns=(1_500_000_000_000_000_001, 1_400_000_000_000_000_003))
+    write(store, photo)
+    status = photo.stat()
+    assert stat.S_IMODE(status.st_mode) == 0o640
+    assert status.st_mtime_ns == 1_400_000_000_000_000_003
+    write(store, photo, BETTER, keep_mtime=False)
+    assert photo.stat().st_mtime_ns > 1_500_000_000_000_000_000
+    os.chmod(photo, 0o444)
+    before = photo.read_bytes()
+    (outcome,) = write(store, photo)
+    assert isinstance(outcome, NotWritten)
+    assert "read-only" in outcome.reason
+    assert photo.read_bytes() == before
+
+
+def test_scores_are_kept_although_the_files_content_changed(shoot, store):
+    photo = save_photo(shoot / "a.jpg")
+    judged = Judged(0.5, 17.0, 3)
+    store.record([Record(str(photo), file_state(str(photo)), content_hash(str(photo)), judged)], "lite")
+    before = file_state(str(photo))
+    write(store, photo)
+    assert file_state(str(photo)) != before
+    assert store.find(str(photo), file_state(str(photo)), "lite") == judged
+    take_back(store)
+    assert store.find(str(photo), file_state(str(photo)), "lite") == judged
+    assert store.find_content(content_hash(str(photo)), "lite") == judged
+
+
+@pytest.mark.parametrize("where", ["embed", "sidecar"])
+def test_another_computer_takes_the_scores_over(where, shoot, store, tmp_path):
+    photo = save_photo(shoot / "a.jpg")
+    write(store, photo, where=where)
+    with closing(Store(tmp_path / "other.sqlite3")) as other:
+        assert sync([str(photo)], other, "dpiqa_lite-anotherhash0") == 0
+        assert sync([str(photo)], other, "dpiqa_lite-6f6364567c73") == 1
+        judged = other.find(str(photo), file_state(str(photo)), "dpiqa_lite-6f6364567c73")
+        assert (judged.score, judged.scored_at) == (0.7321, VERDICT.scored_at.timestamp())
+        assert sync([str(photo)], other, "dpiqa_lite-6f6364567c73") == 0
+
+
+@pytest.mark.parametrize("text", [b"nan", b"7.5", b"-0.1", b"", b"0,7"])
+def test_a_score_that_makes_no_sense_is_not_taken_over(text, shoot, store, tmp_path):
+    photo = save_photo(shoot / "a.jpg")
+    write(store, photo, where="sidecar")
+    sidecar = shoot / "a.xmp"
+    sidecar.write_bytes(sidecar.read_bytes().replace(b"0.7321", text))
+    with closing(Store(tmp_path / "other.sqlite3")) as other:
+        assert sync([str(photo)], other, "dpiqa_lite-6f6364567c73") == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symlinks need a privilege on Windows")
+def test_a_journal_leads_nowhere_else(shoot, store, tmp_path):
+    """A folder that became a link since: what lies behind it is not what was written."""
+    photo = save_photo(shoot / "a.jpg")
+    write(store, photo)
+    elsewhere = tmp_path / "elsewhere"
+    shoot.rename(elsewhere)
+    shoot.symlink_to(elsewhere, target_is_directory=True)
+    before = tree(elsewhere)
+    (outcome,) = take_back(store)
+    assert isinstance(outcome, NotWritten)
+    assert tree(elsewhere) == before
+
+
+def test_undo_of_a_folder_takes_back_all_that_was_written_in_it_and_nothing_else(shoot, store, tmp_path):
+    other = tmp_path / "shoot2"
+    other.mkdir()
+    photos = [save_photo(shoot / "a.jpg"), save_photo(other / "a.jpg")]
+    before = tree(shoot)
+    for verdict in (VERDICT, BETTER):
+        for photo in photos:
+            write(store, photo, verdict)
+    journal = WriteJournal(store.connection)
+    written = tree(other)
+    outcomes = list(undo(journal.entries_below(os.path.realpath(shoot)), journal, store))
+    assert [outcome.exactly for outcome in outcomes] == [True, True]
+    assert tree(shoot) == before
+    assert tree(other) == written
+
+
+def test_what_never_took_place_needs_no_undo(shoot, store):
+    """The journal comes first: a kill right after it leaves the file as it was."""
+    photo = save_photo(shoot / "a.jpg")
+    write(store, photo)
+    (entry,) = WriteJournal(store.connection).entries(1)
+    take_back(store)
+    WriteJournal(store.connection).write(1, entry.path, entry.before, entry.splices, entry.properties)
+    before = tree(shoot)
+    assert take_back(store) == []
+    assert tree(shoot) == before
+    assert WriteJournal(store.connection).latest() is None
+
+
+def test_a_photo_that_is_gone_is_said_and_the_others_are_taken_back(shoot, store):
+    writer = Writer(store, Settings())
+    photos = [save_photo(shoot / name) for name in ("a.jpg", "b.jpg")]
+    before = photos[0].read_bytes()
+    for photo in photos:
+        list(writer.write(str(photo), VERDICT))
+    photos[1].unlink()
+    gone, back = take_back(store, writer.run)
+    assert (gone.path, "is gone" in gone.reason) == (str(photos[1]), True)
+    assert back.exactly
+    assert photos[0].read_bytes() == before
