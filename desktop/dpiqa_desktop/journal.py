@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -18,6 +17,7 @@ from itertools import groupby
 from typing import BinaryIO, Literal
 
 from dpiqa_desktop.placing import Seen, Step
+from dpiqa_desktop.process_lock import lock
 from dpiqa_plugin.errors import DPIQAError, UsageError
 
 State = Literal["planned", "placed", "done", "undoing", "undone"]
@@ -280,14 +280,7 @@ def _lock_file(database: str) -> BinaryIO:
 
 def _lock(file: BinaryIO) -> None:
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(file)
     except OSError as error:
         raise JournalError(
             "another dpiqa-batch is moving or copying photos. Try again when it has finished."

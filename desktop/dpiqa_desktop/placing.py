@@ -154,7 +154,7 @@ def place(step: Step) -> Step:
     """
     with _blaming(step.source):
         try:
-            sha256 = _copy(step) if step.keep or not _rename(step.source, step.target) else step.sha256
+            sha256 = _copy(step) if step.keep or not give_name(step.source, step.target) else step.sha256
         except FileExistsError as error:
             raise NameTakenError(
                 step.source, f"cannot have the name {step.target}, which is taken"
@@ -314,8 +314,13 @@ def sync_folder(path: str) -> None:
                 raise
 
 
-def _rename(source: str, target: str) -> bool:
-    """Give ``source`` the name ``target`` too, or instead; return False if that is on another file system."""
+def give_name(source: str, target: str) -> bool:
+    """Give ``source`` the name ``target`` too, or instead; return False if that is on another file system.
+
+    Raises:
+        FileExistsError: the name is taken.
+        OSError: it cannot be done.
+    """
     try:
         os.link(source, target)
     except OSError as error:
@@ -362,7 +367,7 @@ def _copy(step: Step) -> bytes:
                 raise PlacingError(step.source, "was changed while it was being copied")
             if sha256_of(beside) != sha256 or sha256 != (step.sha256 or sha256):
                 raise PlacingError(step.source, f"does not read back as it was written to {step.target}")
-            _rename(beside, step.target)
+            give_name(beside, step.target)
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(beside)

@@ -43,6 +43,7 @@ class Writing:
         self._model, _, self._model_hash = backend.identity.rpartition("-")
         self._reject_below = options.reject_below
         policy = Policy(options.overwrite_ratings, options.keywords, options.labels, options.microsoft_rating)
+        assert options.write != "none"
         self._settings = Settings(options.write, options.sidecar, policy, keep_mtime=not options.touch)
         self._writer = None if options.dry_run else Writer(store, self._settings)
         self._listing = Listing()

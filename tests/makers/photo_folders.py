@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 from dpiqa_desktop import placing
 from dpiqa_desktop.journal import Journal
@@ -54,13 +56,17 @@ _CHANGING = frozenset(
     {
         "chmod",
         "fsync",
+        "getxattr",
         "link",
+        "listxattr",
         "lstat",
         "mkdir",
         "open",
         "read",
         "rename",
+        "replace",
         "rmdir",
+        "setxattr",
         "unlink",
         "utime",
         "write",
@@ -70,7 +76,7 @@ _CHANGING = frozenset(
 
 @dataclass
 class Disk:
-    """Stands for ``os`` in ``placing``: counts what goes to the disk, and does ``what`` at the n-th call.
+    """Stands for ``os`` in a module: counts what goes to the disk, and does ``what`` at the n-th call.
 
     Attributes:
         kind: ``"links"`` for this machine's own, ``"no links"`` for one that works like FAT, ``"other"`` for
@@ -90,9 +96,14 @@ class Disk:
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(os, name)
-        return self._counted(name, real) if name in _CHANGING else real
+        return self.counted(name, real) if name in _CHANGING else real
 
-    def _counted(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    def open_file(self, path: Any, mode: str = "r", buffering: int = -1, opener: Any = None) -> Any:
+        """Open as the built-in function does, binary; what is read and written counts, too."""
+        file = _CountedFile(self, path, mode, opener)
+        return file if buffering == 0 else io.BufferedReader(file)
+
+    def counted(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             self.calls += 1
             strikes = self.at and (self.calls == self.at or (self.forever and self.calls > self.at))
@@ -114,15 +125,29 @@ class Disk:
         return real(*args, **kwargs)
 
 
+class _CountedFile(io.FileIO):
+    def __init__(self, disk: Disk, path: Any, mode: str, opener: Any) -> None:
+        super().__init__(path, mode, opener=opener)
+        self._disk = disk
+
+    def read(self, *size: Any) -> Any:
+        return self._disk.counted("read", super().read)(*size)
+
+    def readinto(self, buffer: Any) -> Any:
+        return self._disk.counted("read", super().readinto)(buffer)
+
+    def write(self, block: Any) -> Any:
+        return self._disk.counted("write", super().write)(block)
+
+
 @contextlib.contextmanager
-def on(disk: Disk) -> Iterator[Disk]:
-    """Let ``placing`` work on ``disk``."""
-    real: ModuleType = placing.os
-    placing.os = disk  # type: ignore[assignment]
-    try:
+def on(disk: Disk, *more: ModuleType) -> Iterator[Disk]:
+    """Let ``placing``, and the modules ``more``, work on ``disk``."""
+    with contextlib.ExitStack() as stack:
+        for module in (placing, *more):
+            stack.enter_context(patch.object(module, "os", disk))
+            stack.enter_context(patch.object(module, "open", disk.open_file, create=True))
         yield disk
-    finally:
-        placing.os = real
 
 
 def fails_with(number: int) -> Callable[[str], None]:

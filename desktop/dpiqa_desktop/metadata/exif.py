@@ -57,8 +57,7 @@ def with_rating(block: bytes | None, wanted: ExifRating) -> bytes:
                 changed[at : at + 4] = entry.value
         return bytes(changed)
     padded = block + b"\0" * (len(block) % 2)  # directories begin at even offsets
-    order = "little" if directory.order == "<" else "big"
-    header = padded[:4] + len(padded).to_bytes(4, order)
+    header = padded[:4] + len(padded).to_bytes(4, directory.byte_order)
     return header + padded[8:] + directory.packed(changes)
 
 

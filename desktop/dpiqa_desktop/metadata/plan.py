@@ -52,11 +52,11 @@ class Said:
     """What one document, a photo's own metadata or a sidecar, says now.
 
     Attributes:
-        properties: of its XMP: texts, and arrays of texts.
+        properties: of its XMP: texts, and arrays of texts; None for what has another shape.
         exif: the rating in EXIF; empty for a sidecar, which has none.
     """
 
-    properties: Mapping[Name, str | tuple[str, ...]] = field(default_factory=dict)
+    properties: Mapping[Name, str | tuple[str, ...] | None] = field(default_factory=dict)
     exif: ExifRating = field(default_factory=ExifRating)
 
     def text(self, name: Name) -> str | None:
@@ -66,8 +66,8 @@ class Said:
 
     def items(self, name: Name) -> tuple[str, ...]:
         """An array's values."""
-        value = self.properties.get(name, ())
-        return (value,) if isinstance(value, str) else value
+        value = self.properties.get(name)
+        return (value,) if isinstance(value, str) else value or ()
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,8 @@ def _keywords(said: Said, keyword: str) -> dict[Name, Change]:
 def _says_already(said: Said, name: Name, change: Change) -> bool:
     if isinstance(change, Items):
         return change == Items()
+    if change is None:
+        return name not in said.properties
     return said.properties.get(name) == change
 
 

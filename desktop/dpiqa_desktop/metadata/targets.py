@@ -155,17 +155,19 @@ class _Family:
             self._may_share(name) and not self._raw and self._existing(name, "adobe") is not None
         )
 
-    def sidecar(self, member: str, naming: sidecar.Naming | None) -> tuple[str, bool]:
+    def sidecar_of(self, member: str, naming: sidecar.Naming | None) -> tuple[str, bool]:
         """The path of a member's sidecar, and whether it is there."""
         name = os.path.basename(member)
+        if not self._may_share(name):
+            naming = "darktable"  # Adobe's does not tell which photo it is of
+        elif naming is None and name not in self._raw and self._existing(name, "darktable"):
+            naming = "darktable"  # its own, where the other is the RAW file's
         namings = (naming,) if naming else sidecar.NAMINGS
-        # Adobe's name says nothing of which photo it is.
-        fitting = [n for n in namings if n != "adobe" or self._may_share(name)] or ["darktable"]
-        for possible in fitting:
+        for possible in namings:
             existing = self._existing(name, possible)
             if existing is not None:
                 return self._path(existing), True
-        new = self._path(sidecar.sidecar_name(name, fitting[0]))
+        new = self._path(sidecar.sidecar_name(name, namings[0]))
         return new, os.path.lexists(new)  # somebody may have made it since the folder was listed
 
     def _may_share(self, name: str) -> bool:
@@ -198,7 +200,7 @@ def _plan(family: _Family, member: str, settings: Settings, decide: Decide, keep
         elif embed or (settings.where == "auto" and not family.has_own_sidecar(member)):
             with contextlib.nullcontext() if embed else contextlib.suppress(UnsafeError):
                 return _planned(member, embedded_change(member, decide), keep)
-        path, exists = family.sidecar(member, settings.naming)
+        path, exists = family.sidecar_of(member, settings.naming)
         return _planned(path, sidecar_change(path, exists, decide), keep)
     except (UnsafeError, PhotoError) as error:
         return NotWritten(member, str(error))

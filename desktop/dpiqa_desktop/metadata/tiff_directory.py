@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from dpiqa_desktop.metadata.embedded import ExifRating, UnsafeError
 
@@ -46,6 +46,11 @@ class Directory:
     offset: int
     entries: Mapping[int, Entry]
     following: bytes
+
+    @property
+    def byte_order(self) -> Literal["little", "big"]:
+        """The order as ``int.to_bytes`` has it."""
+        return "little" if self.order == "<" else "big"
 
     def rating(self) -> ExifRating:
         """The rating in it.

@@ -48,14 +48,13 @@ def edit(file: BinaryIO, xmp: bytes | None, exif: ExifRating | None) -> tuple[Sp
     """
     directory = read_first_directory(file)
     said_by_directory(file, directory)  # what cannot be read is not changed either
-    order = "little" if directory.order == "<" else "big"
     size = file.seek(0, os.SEEK_END)
     added = b"\0" * (size % 2)  # directories begin at even offsets
     changes: dict[int, Entry | None] = {}
     if xmp is not None:
         if len(xmp) <= 4:
             raise UnsafeError("would get XMP that is none")
-        changes[_XMP] = Entry(_BYTE, len(xmp), (size + len(added)).to_bytes(4, order))
+        changes[_XMP] = Entry(_BYTE, len(xmp), (size + len(added)).to_bytes(4, directory.byte_order))
         added += xmp + b"\0" * (len(xmp) % 2)
     if exif is not None:
         changes |= directory.rating_changes(exif)
@@ -64,7 +63,7 @@ def edit(file: BinaryIO, xmp: bytes | None, exif: ExifRating | None) -> tuple[Sp
     if size + len(added) > _LARGEST_FILE:
         raise UnsafeError("would be larger than 4 GB, which a TIFF cannot be")
     file.seek(4)
-    return Splice(4, file.read(4), at.to_bytes(4, order)), Splice(size, b"", added)
+    return Splice(4, file.read(4), at.to_bytes(4, directory.byte_order)), Splice(size, b"", added)
 
 
 def _packet(file: BinaryIO, directory: Directory) -> bytes | None:
@@ -73,7 +72,7 @@ def _packet(file: BinaryIO, directory: Directory) -> bytes | None:
         return None
     if entry.kind not in (_BYTE, _UNDEFINED) or not 4 < entry.count <= _LARGEST_PACKET:
         raise UnsafeError("has XMP of an unknown kind")
-    file.seek(int.from_bytes(entry.value, "little" if directory.order == "<" else "big"))
+    file.seek(int.from_bytes(entry.value, directory.byte_order))
     packet = file.read(entry.count)
     if len(packet) < entry.count:
         raise UnsafeError("has XMP that is cut off")

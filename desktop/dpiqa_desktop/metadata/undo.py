@@ -17,7 +17,6 @@ from dpiqa_desktop.metadata.read import open_regular
 from dpiqa_desktop.metadata.replace_file import (
     ReplaceError,
     Version,
-    locked,
     remove_file,
     remove_strays,
     replace_spliced,
@@ -26,6 +25,7 @@ from dpiqa_desktop.metadata.replace_file import (
 from dpiqa_desktop.metadata.splice import Splice, inverse, spliced
 from dpiqa_desktop.metadata.targets import NotWritten
 from dpiqa_desktop.metadata.write_journal import Entry, WriteJournal
+from dpiqa_desktop.process_lock import LockError, writing_alone
 from dpiqa_plugin.errors import StoreError
 
 
@@ -52,14 +52,17 @@ def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store) -> Itera
     """
     for entry in entries:
         try:
-            with locked(os.path.splitext(entry.path)[0]):
+            with writing_alone(os.path.splitext(entry.path)[0]):
                 remove_strays(os.path.dirname(entry.path))
                 outcome = _take_back(entry, store)
         except FileNotFoundError:
             yield NotWritten(entry.path, "is gone: deleted, moved or renamed since")
             continue
-        except (UnsafeError, ReplaceError) as error:
+        except (UnsafeError, LockError) as error:
             yield NotWritten(entry.path, str(error))
+            continue
+        except ReplaceError as error:
+            yield NotWritten(entry.path, error.reason)
             continue
         except OSError as error:
             yield NotWritten(entry.path, error.strerror or str(error))

@@ -16,14 +16,14 @@ from dpiqa_desktop.metadata.file_change import FileChange
 from dpiqa_desktop.metadata.plan import Verdict, summary
 from dpiqa_desktop.metadata.replace_file import (
     ReplaceError,
-    create_file,
-    locked,
+    create_new,
     remove_strays,
     replace_spliced,
     version_of,
 )
 from dpiqa_desktop.metadata.targets import Listing, NotWritten, Settings, ToWrite, UpToDate, plan_photo
 from dpiqa_desktop.metadata.write_journal import Properties, WriteJournal
+from dpiqa_desktop.process_lock import LockError, writing_alone
 from dpiqa_plugin.errors import StoreError
 
 
@@ -71,9 +71,12 @@ class Writer:
             JournalError: the journal fails; the file at hand is as it was.
         """
         # By the photo's name without its suffix, as a sidecar may belong to several files.
-        with locked(os.path.splitext(os.path.abspath(photo))[0]):
-            for planned in plan_photo(photo, verdict, self._settings, self._listing):
-                yield self._carried_out(planned) if isinstance(planned, ToWrite) else planned
+        try:
+            with writing_alone(os.path.splitext(os.path.abspath(photo))[0]):
+                for planned in plan_photo(photo, verdict, self._settings, self._listing):
+                    yield self._carried_out(planned) if isinstance(planned, ToWrite) else planned
+        except LockError as error:
+            yield NotWritten(photo, str(error))
 
     def _carried_out(self, planned: ToWrite) -> Written | NotWritten:
         change = planned.change
@@ -83,8 +86,10 @@ class Writer:
                 self._make(change)
             else:
                 self._replace(change)
-        except (UnsafeError, ReplaceError) as error:
+        except UnsafeError as error:
             return NotWritten(change.path, str(error))
+        except ReplaceError as error:
+            return NotWritten(change.path, error.reason)
         except OSError as error:
             return NotWritten(change.path, error.strerror or str(error))
         text = summary(change.said, change.wanted)
@@ -92,7 +97,7 @@ class Writer:
 
     def _make(self, change: FileChange) -> None:
         self._write_down(change, None)
-        create_file(change.path, change.splices[0].new)
+        create_new(change.path, change.splices[0].new)
 
     def _replace(self, change: FileChange) -> None:
         with open(change.path, "rb") as file:

@@ -49,7 +49,7 @@ EMPTY_PACKET = (
 are what the specification of XMP advises to leave to others."""
 
 
-def read(packet: bytes) -> dict[Name, Value]:
+def read(packet: bytes) -> dict[Name, Value | None]:
     """Return the photo's properties: texts, and tuples for arrays (``rdf:Bag``, ``rdf:Seq``) of texts.
 
     Properties of other shapes are left out: structures, references, alternatives, anything with a qualifier.
@@ -66,7 +66,7 @@ def read(packet: bytes) -> dict[Name, Value]:
             if key in properties:
                 raise UnsafeError(f"its XMP has {Name.of(key)} twice")
             properties[key] = value
-    return {Name.of(key): value for key, value in properties.items() if value is not None}
+    return {Name.of(key): value for key, value in properties.items()}
 
 
 def edit(packet: bytes, changes: Mapping[Name, Change]) -> bytes:

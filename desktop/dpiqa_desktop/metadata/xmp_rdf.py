@@ -75,14 +75,14 @@ def value_of(element: Element) -> Value | None:
     """
     if element.attributes:
         return None
-    children = element.children()
-    if not children:
+    if not any(isinstance(part, Element) for part in element.content):
         return element.text()
+    children = element.children()
     array = children[0]
     if len(children) > 1 or array.name not in _ARRAYS or array.attributes:
         return None
     items = array.children()
-    if not (_is_blank(element) and _is_blank(array) and all(map(_is_plain_item, items))):
+    if not (is_blank(element) and is_blank(array) and all(map(_is_plain_item, items))):
         return None
     return tuple(item.text() for item in items)
 
@@ -91,7 +91,8 @@ def _is_plain_item(item: Element) -> bool:
     return item.name == f"{RDF}li" and not item.attributes and not item.children()
 
 
-def _is_blank(element: Element) -> bool:
+def is_blank(element: Element) -> bool:
+    """Tell whether no text but white space stands directly in an element."""
     return not element.text().strip(_SPACE)
 
 
@@ -193,7 +194,7 @@ def contents(document: Document, apart: Collection[str] = ()) -> Contents:
             entries[_form(node)] += 1
             continue
         subjects.add(subject)
-        if not _is_blank(node):
+        if not is_blank(node):
             entries[subject, node.text().strip(_SPACE)] += 1
         for _, key, value in attributes_of(node):
             if key in apart:

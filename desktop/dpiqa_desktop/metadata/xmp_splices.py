@@ -19,6 +19,7 @@ from dpiqa_desktop.metadata.xmp_rdf import (
     about,
     attributes_of,
     changed,
+    is_blank,
     is_marked,
     rdf_of,
     value_of,
@@ -157,7 +158,7 @@ class Splicer:
         subjects = Counter(map(about, self._nodes))
         for node, taken in self._taken.items():
             keys = _keys(node)
-            if taken < len(keys) or not any(key.startswith(_OURS) for key in keys) or node.text().strip():
+            if taken < len(keys) or not any(key.startswith(_OURS) for key in keys) or not is_blank(node):
                 continue
             if node.marked or (about(node) and subjects[about(node)] == 1):
                 continue
