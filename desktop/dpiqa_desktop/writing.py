@@ -11,6 +11,7 @@ from dpiqa_desktop.engine.backends import Backend
 from dpiqa_desktop.engine.stars import is_about_unit
 from dpiqa_desktop.engine.store import Store
 from dpiqa_desktop.metadata.plan import Policy, Verdict, summary
+from dpiqa_desktop.metadata.replace_file import ReplaceError, check_replaceable
 from dpiqa_desktop.metadata.targets import Listing, NotWritten, Settings, ToWrite, UpToDate, plan_photo
 from dpiqa_desktop.metadata.undo import TakenBack
 from dpiqa_desktop.metadata.undo import undo as take_back
@@ -90,13 +91,18 @@ class Writing:
 
     def _planned(self, photo: str, verdict: Verdict) -> Iterator[Outcome]:
         for planned in plan_photo(photo, verdict, self._settings, self._listing):
-            if isinstance(planned, ToWrite):
-                change = planned.change
-                text = summary(change.said, change.wanted)
-                self._console.would_write(change.path, text, planned.rating_kept)
-                yield Written(change.path, text, change.state is None, planned.rating_kept)
-            else:
-                yield planned
+            yield self._would_write(planned) if isinstance(planned, ToWrite) else planned
+
+    def _would_write(self, planned: ToWrite) -> Outcome:
+        change = planned.change
+        try:
+            if change.state is not None:
+                check_replaceable(change.path)
+        except ReplaceError as error:
+            return NotWritten(change.path, error.reason)
+        text = summary(change.said, change.wanted)
+        self._console.would_write(change.path, text, planned.rating_kept)
+        return Written(change.path, text, change.state is None, planned.rating_kept)
 
     def _count(self, outcome: Outcome) -> None:
         if isinstance(outcome, NotWritten):

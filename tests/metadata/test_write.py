@@ -394,6 +394,7 @@ def test_what_never_took_place_needs_no_undo(shoot, store):
     write(store, photo)
     (entry,) = WriteJournal(store.connection).entries(1)
     take_back(store)
+    assert WriteJournal(store.connection).latest() is None
     WriteJournal(store.connection).write(1, entry.path, entry.before, entry.splices, entry.properties)
     before = tree(shoot)
     assert take_back(store) == []
@@ -412,3 +413,13 @@ def test_a_photo_that_is_gone_is_said_and_the_others_are_taken_back(shoot, store
     assert (gone.path, "is gone" in gone.reason) == (str(photos[1]), True)
     assert back.exactly
     assert photos[0].read_bytes() == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows knows no modes")
+def test_what_was_not_written_is_not_in_the_journal(shoot, store):
+    photo = save_photo(shoot / "a.jpg")
+    os.chmod(photo, 0o444)
+    writer = Writer(store, Settings())
+    assert [type(outcome) for outcome in writer.write(str(photo), VERDICT)] == [NotWritten]
+    assert writer.run is None
+    assert WriteJournal(store.connection).latest() is None

@@ -260,6 +260,15 @@ class _Hashed(io.BufferedReader):
         return self._digest.digest()
 
 
+def check_replaceable(path: str) -> None:
+    """Tell early that a file may not be replaced; later something else may still hinder it.
+
+    Raises:
+        ReplaceError: it is no regular file, is gone, or is read-only.
+    """
+    _look(path)
+
+
 def _look(path: str) -> tuple[str, os.stat_result]:
     """Return the path without symbolic links, and the status, of a file that may be replaced."""
     with _blaming(path):

@@ -67,7 +67,7 @@ def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store) -> Itera
         except OSError as error:
             yield NotWritten(entry.path, error.strerror or str(error))
             continue
-        journal.set_undone(entry)
+        journal.drop(entry.id)
         if outcome is not None:
             yield outcome
 

@@ -61,6 +61,7 @@ class Writer:
         self._journal = WriteJournal(store.connection)
         self._listing = Listing()
         self._cleared: set[str] = set()
+        self._opened: int | None = None
         self.run: int | None = None
         """The number by which this run can be undone; None while it has changed nothing."""
 
@@ -85,7 +86,7 @@ class Writer:
             if change.state is None:
                 self._make(change)
             else:
-                self._replace(change)
+                self._replace(change, change.state)
         except UnsafeError as error:
             return NotWritten(change.path, str(error))
         except ReplaceError as error:
@@ -96,26 +97,34 @@ class Writer:
         return Written(change.path, text, change.state is None, planned.rating_kept)
 
     def _make(self, change: FileChange) -> None:
-        self._write_down(change, None)
-        create_new(change.path, change.splices[0].new)
+        with self._written_down(change, None):
+            create_new(change.path, change.splices[0].new)
 
-    def _replace(self, change: FileChange) -> None:
+    def _replace(self, change: FileChange, state: FileState) -> None:
         with open(change.path, "rb") as file:
             before = version_of(file)
-        if FileState(before.size, before.mtime_ns) != change.state:
+        if FileState(before.size, before.mtime_ns) != state:
             raise UnsafeError("was changed by another program meanwhile; run again")
-        self._write_down(change, before.content)
-        after = replace_spliced(
-            change.path, change.splices, before, keep_mtime=self._settings.keep_mtime, verify=change.verify
-        )
+        keep_mtime = self._settings.keep_mtime
+        with self._written_down(change, before.content):
+            after = replace_spliced(change.path, change.splices, before, keep_mtime, change.verify)
         with contextlib.suppress(StoreError):  # costs the time to score it again, no more
             self._store.carry_over(change.path, file_state(change.path), before.content, after.content)
 
-    def _write_down(self, change: FileChange, before: bytes | None) -> None:
-        if self.run is None:
-            self.run = self._journal.start()
+    @contextlib.contextmanager
+    def _written_down(self, change: FileChange, before: bytes | None) -> Iterator[None]:
+        """Put a change into the journal, and out again if it does not take place."""
+        if self._opened is None:
+            self._opened = self._journal.start()
         path = os.path.realpath(change.path)
-        self._journal.write(self.run, path, before, change.splices, Properties.of(change.said, change.wanted))
+        properties = Properties.of(change.said, change.wanted)
+        place = self._journal.write(self._opened, path, before, change.splices, properties)
+        try:
+            yield
+        except (UnsafeError, ReplaceError):  # not at Ctrl-C: then only the file itself knows
+            self._journal.drop(place)
+            raise
+        self.run = self._opened
 
     def _clear_strays(self, folder: str) -> None:
         """Remove what a killed run left in a folder, once a run."""

@@ -24,7 +24,7 @@ from dpiqa_desktop.metadata.xmp import Change, Items, Name
 _TABLE = """
 CREATE TABLE IF NOT EXISTS metadata_changes (
     id INTEGER PRIMARY KEY, run INTEGER NOT NULL, path BLOB NOT NULL, before BLOB, splices TEXT NOT NULL,
-    properties TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0
+    properties TEXT NOT NULL
 )
 """
 
@@ -106,52 +106,51 @@ class WriteJournal:
 
     def write(
         self, run: int, path: str, before: bytes | None, splices: Sequence[Splice], properties: Properties
-    ) -> None:
-        """Write a change down, and wait until it is on the disk."""
+    ) -> int:
+        """Write a change down, wait until it is on the disk, and return its place."""
         with durable(self._connection), translated():
-            self._connection.execute(
+            cursor = self._connection.execute(
                 "INSERT INTO metadata_changes (run, path, before, splices, properties) "
                 "VALUES (?, ?, ?, ?, ?)",
                 (run, os.fsencode(path), before, _packed_splices(splices), _packed_properties(properties)),
             )
+        return int(cursor.lastrowid or 0)
 
-    def set_undone(self, entry: Entry) -> None:
-        """Note that a change is no more."""
+    def drop(self, place: int) -> None:
+        """Forget a change: it did not take place, or has been taken back."""
         with translated():
-            self._connection.execute("UPDATE metadata_changes SET undone = 1 WHERE id = ?", (entry.id,))
+            self._connection.execute("DELETE FROM metadata_changes WHERE id = ?", (place,))
 
     def latest(self) -> int | None:
         """Return the number of the last run of which something can be undone."""
         with translated():
-            (run,) = self._connection.execute(
-                "SELECT max(run) FROM metadata_changes WHERE NOT undone"
-            ).fetchone()
+            (run,) = self._connection.execute("SELECT max(run) FROM metadata_changes").fetchone()
         return run if run is None else int(run)
 
     def has(self, run: int) -> bool:
-        """Whether a run of that number wrote anything."""
+        """Whether a run of that number wrote anything that can be undone."""
         with translated():
             return bool(
                 self._connection.execute("SELECT 1 FROM metadata_changes WHERE run = ?", (run,)).fetchone()
             )
 
     def entries(self, run: int) -> Iterator[Entry]:
-        """Yield what of a run is not undone, the last first."""
-        return self._entries("run = ? AND", (run,))
+        """Yield what can be undone of a run, the last first."""
+        return self._entries("run = ?", (run,))
 
     def entries_below(self, folder: str) -> Iterator[Entry]:
-        """Yield what of all runs is not undone in a folder and those below it, the last first.
+        """Yield what can be undone of all runs in a folder and those below it, the last first.
 
         Args:
             folder: its real path, absolute, without symlinks, as those in the journal.
         """
         beginning = os.fsencode(os.path.join(folder, ""))
-        return self._entries("substr(path, 1, ?) = ? AND", (len(beginning), beginning))
+        return self._entries("substr(path, 1, ?) = ?", (len(beginning), beginning))
 
     def _entries(self, condition: str, values: tuple[object, ...]) -> Iterator[Entry]:
         with translated():
             numbers = self._connection.execute(
-                f"SELECT id FROM metadata_changes WHERE {condition} NOT undone ORDER BY id DESC", values
+                f"SELECT id FROM metadata_changes WHERE {condition} ORDER BY id DESC", values
             ).fetchall()
         for (number,) in numbers:  # one by one: a run may have changed half a million files
             with translated():
