@@ -121,8 +121,8 @@ class ExifTool:
         )
         self._tell(str(path), "-execute")
         assert self._process.stdout is not None
-        lines = iter(self._process.stdout.readline, "{ready}\n")
-        assert any("1 image files updated" in line for line in lines), path
+        said = list(iter(self._process.stdout.readline, "{ready}\n"))
+        assert any("1 image files updated" in line for line in said), (path, said)
         with path.open("rb+") as file:
             os.fsync(file.fileno())
         sync_folder(path.parent)

@@ -64,7 +64,7 @@ def score_photos(options: BatchOptions) -> ExitCode:
         found = scan(options.paths, may_be_empty=options.watch)
         backend = create_backend(options.metric, options.device, options.backend)
         rule = _star_rule(options, backend)
-        writing = _writing(options, rule, backend, store, console)
+        writing = _writing(options, rule, backend, store, open_now, console)
         if options.sync:
             _sync(found, store, backend, console)
         results = Results(options.metric, backend.lower_better)
@@ -92,8 +92,11 @@ def undo(options: BatchOptions) -> ExitCode:
     from dpiqa_desktop.metadata.write_journal import WriteJournal
 
     console = Console(options.quiet)
-    with contextlib.closing(Store(default_database())) as store:
-        moves, writes = Journal(store.connection), WriteJournal(store.connection)
+    with (
+        contextlib.closing(Store(default_database())) as store,
+        contextlib.closing(WriteJournal(default_database())) as writes,
+    ):
+        moves = Journal(store.connection)
         run = _run_to_undo(options, moves, writes)
         if isinstance(run, str):
             failed = writing.undo(writes.entries_below(run), writes, store, console)
@@ -225,15 +228,24 @@ def _write_reports(report: Report, options: BatchOptions) -> None:
 
 
 def _writing(
-    options: BatchOptions, rule: StarRule, backend: Backend, store: Store, console: Console
+    options: BatchOptions,
+    rule: StarRule,
+    backend: Backend,
+    store: Store,
+    open_now: contextlib.ExitStack,
+    console: Console,
 ) -> Writing | None:
     if options.write == "none":
         return None
     if options.watch and isinstance(rule, Percentiles):
         raise UsageError("--write with --watch needs stars by scores: percentiles are known at the end")
+    from dpiqa_desktop.metadata.write_journal import WriteJournal
     from dpiqa_desktop.writing import Writing
 
-    return Writing(options, backend, store, console)
+    journal = None
+    if not options.dry_run:
+        journal = open_now.enter_context(contextlib.closing(WriteJournal(default_database())))
+    return Writing(options, backend, store, journal, console)
 
 
 def _write_as_they_come(

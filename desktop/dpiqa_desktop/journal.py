@@ -86,7 +86,8 @@ class Journal:
     def alone(self) -> Iterator[None]:
         """Keep other processes from organising meanwhile: they would take what is under way for left behind.
 
-        The system takes the lock away from a process that dies. Commits are ``durable`` meanwhile.
+        The system takes the lock away from a process that dies. Meanwhile every commit waits for the disk
+        (``synchronous=FULL``): what a power cut takes back must not be what says where the photos are.
 
         Raises:
             JournalError: another process is at it.
@@ -96,8 +97,14 @@ class Journal:
         with contextlib.ExitStack() as stack:
             if database:
                 _lock(stack.enter_context(_lock_file(database)))
-            stack.enter_context(durable(self._connection))
-            yield
+            with translated():
+                (before,) = self._connection.execute("PRAGMA synchronous").fetchone()
+                self._connection.execute("PRAGMA synchronous = FULL")
+            try:
+                yield
+            finally:
+                with translated():
+                    self._connection.execute(f"PRAGMA synchronous = {int(before)}")
 
     def start(self, what: str, into: str) -> int:
         """Open a run and return its number."""
@@ -233,23 +240,6 @@ def _step(
     before = Seen(size, mtime_ns, mode)
     paths = (os.fsdecode(source), os.fsdecode(target), os.fsdecode(temporary))
     return Step(*paths, keep=kind == "copy", before=before, after=after, sha256=sha256)
-
-
-@contextlib.contextmanager
-def durable(connection: sqlite3.Connection) -> Iterator[None]:
-    """Let every commit wait for the disk: what a power cut takes back must not be what says where photos are.
-
-    Raises:
-        JournalError: the database fails.
-    """
-    with translated():
-        (before,) = connection.execute("PRAGMA synchronous").fetchone()
-        connection.execute("PRAGMA synchronous = FULL")
-    try:
-        yield
-    finally:
-        with translated():
-            connection.execute(f"PRAGMA synchronous = {int(before)}")
 
 
 @contextlib.contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from datetime import datetime, timezone
 
 from dpiqa_desktop.console import Console
@@ -28,14 +29,22 @@ class Writing:
     Args:
         options: of the run; it is to write.
         backend: whose scores these are.
-        store: keeps the journal.
+        store: of the scores.
+        journal: what can be undone; None to say what would be written.
         console: is told every failure, and in the end how it went.
 
     Raises:
         UsageError: the metric's scores cannot be written: they are not 0 to 1, or lower ones are better.
     """
 
-    def __init__(self, options: BatchOptions, backend: Backend, store: Store, console: Console) -> None:
+    def __init__(
+        self,
+        options: BatchOptions,
+        backend: Backend,
+        store: Store,
+        journal: WriteJournal | None,
+        console: Console,
+    ) -> None:
         if backend.lower_better or not is_about_unit(backend.score_range):
             raise UsageError(
                 f"--write writes scores from 0 to 1, higher is better, and those of {options.metric} are "
@@ -46,7 +55,7 @@ class Writing:
         policy = Policy(options.overwrite_ratings, options.keywords, options.labels, options.microsoft_rating)
         assert options.write != "none"
         self._settings = Settings(options.write, options.sidecar, policy, keep_mtime=not options.touch)
-        self._writer = None if options.dry_run else Writer(store, self._settings)
+        self._writer = Writer(store, journal, self._settings) if journal else None
         self._listing = Listing()
         self._console = console
         self._outcomes: Counter[str] = Counter()
@@ -56,12 +65,20 @@ class Writing:
         # By path, so that a folder's photos come one after the other.
         verdicts = {photo.path: self._verdict(photo) for photo in sorted(photos, key=lambda p: p.path)}
         self._console.stars(Counter(verdict.stars for verdict in verdicts.values()))
-        for photo, verdict in self._console.counted(verdicts.items(), len(verdicts), "writing"):
-            self._write(photo, verdict)
+        if self._writer is None:
+            outcomes: Generator[list[Outcome], None, None] = (
+                self._planned(photo, verdict) for photo, verdict in verdicts.items()
+            )
+        else:
+            outcomes = self._writer.write_all(verdicts.items())
+        with contextlib.closing(outcomes):
+            for of_one in self._console.counted(outcomes, len(verdicts), "writing"):
+                self._count(of_one)
 
     def write_one(self, photo: RankedPhoto) -> None:
         """Write at once, as photos arrive."""
-        self._write(photo.path, self._verdict(photo))
+        write = self._planned if self._writer is None else self._writer.write
+        self._count(write(photo.path, self._verdict(photo)))
 
     def finish(self) -> int:
         """Say how it went; how many files could not be written."""
@@ -82,16 +99,11 @@ class Writing:
             self._console.say(f"to take this back: dpiqa-batch --undo {self._writer.run}")
         return count["failed"]
 
-    def _write(self, photo: str, verdict: Verdict) -> None:
-        outcomes = (
-            self._planned(photo, verdict) if self._writer is None else self._writer.write(photo, verdict)
-        )
-        for outcome in outcomes:
-            self._count(outcome)
-
-    def _planned(self, photo: str, verdict: Verdict) -> Iterator[Outcome]:
-        for planned in plan_photo(photo, verdict, self._settings, self._listing):
-            yield self._would_write(planned) if isinstance(planned, ToWrite) else planned
+    def _planned(self, photo: str, verdict: Verdict) -> list[Outcome]:
+        return [
+            self._would_write(planned) if isinstance(planned, ToWrite) else planned
+            for planned in plan_photo(photo, verdict, self._settings, self._listing)
+        ]
 
     def _would_write(self, planned: ToWrite) -> Outcome:
         change = planned.change
@@ -104,14 +116,15 @@ class Writing:
         self._console.would_write(change.path, text, planned.rating_kept)
         return Written(change.path, text, change.state is None, planned.rating_kept)
 
-    def _count(self, outcome: Outcome) -> None:
-        if isinstance(outcome, NotWritten):
-            self._outcomes["failed"] += 1
-            self._console.failed(outcome.path, outcome.reason)
-            return
-        self._outcomes["up to date" if isinstance(outcome, UpToDate) else "written"] += 1
-        self._outcomes["made"] += isinstance(outcome, Written) and outcome.made
-        self._outcomes["rating kept"] += outcome.rating_kept
+    def _count(self, outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            if isinstance(outcome, NotWritten):
+                self._outcomes["failed"] += 1
+                self._console.failed(outcome.path, outcome.reason)
+                continue
+            self._outcomes["up to date" if isinstance(outcome, UpToDate) else "written"] += 1
+            self._outcomes["made"] += isinstance(outcome, Written) and outcome.made
+            self._outcomes["rating kept"] += outcome.rating_kept
 
     def _verdict(self, photo: RankedPhoto) -> Verdict:
         rejected = self._reject_below is not None and photo.score < self._reject_below

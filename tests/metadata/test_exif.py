@@ -134,7 +134,7 @@ def test_other_types_are_read_and_become_the_right_one(order, kind, packed):
         (b"II*\0", "without a TIFF header"),
         (b"XX*\0\x08\0\0\0\0\0", "without a TIFF header"),
         (b"II+\0\x08\0\0\0\0\0", "BigTIFF"),
-        (b"II*\0\x02\0\0\0\0\0", "in its header"),
+        (b"II*\0\x02\0\0\0\0\0", "in the header"),
         (b"II*\0\x08\0\0\0", "without a first directory"),
         (b"II*\0\x08\0\0\0\0\0\0\0\0\0", "without a first directory"),
         (b"II*\0\xff\xff\xff\xff\0\0\0\0\0\0", "without a first directory"),

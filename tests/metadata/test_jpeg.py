@@ -55,6 +55,9 @@ def test_new_segments_come_behind_jfif_and_exif():
     assert edited(put_together(other)) == put_together(*new, other)
     assert edited(put_together(jfif, other)) == put_together(jfif, *new, other)
     assert edited(put_together(jfif, extension, other)) == put_together(jfif, extension, *new, other)
+    of_canon = segment(0xE0, b"II\x1a\0\0\0HEAPJPGM")
+    before = jfif, of_canon, extension
+    assert edited(put_together(*before, other)) == put_together(*before, *new, other)
     assert edited(put_together(other, jfif)) == put_together(*new, other, jfif)
     old = exif(), other
     assert edited(put_together(*old), rating=None) == put_together(old[0], new[1], other)
@@ -126,7 +129,7 @@ def test_what_is_not_certain_is_refused(content, reason):
 def test_what_is_too_large_for_a_segment_is_refused():
     assert len(edited(put_together(), packet=bytes(65_502))) > 65_502
     refused(put_together(), "too large", packet=bytes(65_503))
-    refused(put_together(exif(BLOCK + bytes(65_500 - len(BLOCK)))), "no room")
+    refused(put_together(exif(maker_note(bytes(65_480)))), "no room")
 
 
 def test_extended_xmp_is_put_together_and_stays():

@@ -57,13 +57,23 @@ def shoot(tmp_path):
     return folder
 
 
-def write(store, photo, verdict=VERDICT, **settings):
-    return list(Writer(store, Settings(**settings)).write(str(photo), verdict))
+@pytest.fixture
+def journal(store):
+    with closing(WriteJournal(store.database)) as journal:
+        yield journal
 
 
-def take_back(store, run=1):
-    journal = WriteJournal(store.connection)
-    return list(undo(journal.entries(run), journal, store))
+@pytest.fixture
+def write(journal):
+    def write(photo, verdict=VERDICT, **settings):
+        return Writer(store, journal, Settings(**settings)).write(str(photo), verdict)
+
+    return write
+
+
+@pytest.fixture
+def take_back(journal):
+    return lambda run=1: list(undo(journal.entries(run), journal, store))
 
 
 def tree(folder):
@@ -96,7 +106,7 @@ def test_other_tools_read_what_was_written_and_the_pixels_are_the_same(suffix, s
     with Image.open(photo) as image:
         before = image.tobytes()
     policy = Policy(keywords=True, labels=True, microsoft=True)
-    (outcome,) = write(store, photo, policy=policy)
+    (outcome,) = write(photo, policy=policy)
     assert outcome == Written(str(photo), outcome.summary, made=False, rating_kept=False)
     tags = exiftool(photo)
     assert {name: tags[name] for name in tags if name.startswith(("XMP-", "IFD0:Rating"))} == {
@@ -121,20 +131,20 @@ def test_other_tools_read_what_was_written_and_the_pixels_are_the_same(suffix, s
 def test_undo_gives_back_the_same_bytes(suffix, shoot, store):
     photo = save_photo(shoot / f"a.{suffix}")
     before = tree(shoot)
-    write(store, photo)
-    write(store, photo, BETTER)
+    write(photo)
+    write(photo, BETTER)
     assert tree(shoot) != before
-    assert take_back(store, 2) == [TakenBack(str(photo), removed=False, exactly=True)]
-    assert take_back(store, 1) == [TakenBack(str(photo), removed=False, exactly=True)]
+    assert take_back(2) == [TakenBack(str(photo), removed=False, exactly=True)]
+    assert take_back(1) == [TakenBack(str(photo), removed=False, exactly=True)]
     assert tree(shoot) == before
-    assert WriteJournal(store.connection).latest() is None
+    assert journal.latest() is None
 
 
 def test_a_second_run_changes_nothing(shoot, store):
     photo = save_photo(shoot / "a.jpg")
-    write(store, photo)
+    write(photo)
     before = tree(shoot)
-    assert write(store, photo) == [UpToDate(str(photo), rating_kept=False)]
+    assert write(photo) == [UpToDate(str(photo), rating_kept=False)]
     assert tree(shoot) == before
 
 
@@ -142,7 +152,7 @@ def test_a_second_run_changes_nothing(shoot, store):
 def test_a_rating_of_the_photographers_stays_and_the_photo_gets_its_score(shoot, store):
     photo = rated(shoot / "a.jpg", 2)
     before = exiftool(photo)
-    (outcome,) = write(store, photo)
+    (outcome,) = write(photo)
     assert outcome.rating_kept
     tags = exiftool(photo)
     assert tags["XMP-dpiqa:Score"] == 0.7321
@@ -157,19 +167,19 @@ def test_a_rating_of_the_photographers_stays_and_the_photo_gets_its_score(shoot,
 def test_it_is_overwritten_if_asked_for_and_comes_back_by_undo(shoot, store):
     photo = rated(shoot / "a.jpg", 2)
     before = photo.read_bytes()
-    (outcome,) = write(store, photo, policy=Policy(overwrite_ratings=True))
+    (outcome,) = write(photo, policy=Policy(overwrite_ratings=True))
     assert not outcome.rating_kept
     assert exiftool(photo)["IFD0:Rating"] == exiftool(photo)["XMP-xmp:Rating"] == 4
-    take_back(store)
+    take_back()
     assert photo.read_bytes() == before
 
 
 @needs_exiftool
 def test_a_rating_set_by_another_tool_after_ours_stays(shoot, store):
     photo = save_photo(shoot / "a.jpg")
-    write(store, photo)
+    write(photo)
     subprocess.run(["exiftool", "-q", "-overwrite_original", "-XMP-xmp:Rating=2", str(photo)], check=True)
-    (outcome,) = write(store, photo, BETTER)
+    (outcome,) = write(photo, BETTER)
     assert outcome.rating_kept
     tags = exiftool(photo)
     assert (tags["XMP-xmp:Rating"], tags["XMP-dpiqa:Score"]) == (2, 0.91)
@@ -179,10 +189,10 @@ def test_a_rating_set_by_another_tool_after_ours_stays(shoot, store):
 @needs_exiftool
 def test_undo_of_a_file_that_another_tool_changed_takes_back_only_what_was_ours(shoot, store):
     photo = rated(shoot / "a.jpg", 0)
-    write(store, photo)
+    write(photo)
     changes = ["-XMP-dc:Title=The cake", "-XMP-xmp:Rating=5"]
     subprocess.run(["exiftool", "-q", "-overwrite_original", *changes, str(photo)], check=True)
-    assert take_back(store) == [TakenBack(str(photo), removed=False, exactly=False)]
+    assert take_back() == [TakenBack(str(photo), removed=False, exactly=False)]
     tags = exiftool(photo)
     assert (tags["XMP-dc:Title"], tags["XMP-xmp:Rating"], tags["IFD0:Rating"]) == ("The cake", 5, 0)
     assert not any("dpiqa" in name for name in tags)
@@ -197,12 +207,12 @@ def test_raw_gets_a_sidecar_and_is_not_touched(naming, name, shoot, store):
     raw.write_bytes(b"II*\0" + b"not much of a photo")
     os.chmod(raw, 0o400)
     raw_bytes = raw.read_bytes()
-    (outcome,) = write(store, raw, naming=naming)
+    (outcome,) = write(raw, naming=naming)
     # What the RAW file says cannot be read, and it might be rated.
     assert outcome == Written(str(shoot / name), outcome.summary, made=True, rating_kept=True)
     assert raw.read_bytes() == raw_bytes
     assert set(tree(shoot)) == {"a.CR2", name}
-    assert take_back(store) == [TakenBack(str(shoot / name), removed=True, exactly=True)]
+    assert take_back() == [TakenBack(str(shoot / name), removed=True, exactly=True)]
     assert set(tree(shoot)) == {"a.CR2"}
 
 
@@ -212,13 +222,13 @@ def test_an_existing_sidecar_is_extended_and_all_else_in_it_stays(name, shoot, s
     (shoot / "a.CR2").write_bytes(b"")
     (shoot / name).write_bytes(SIDECAR)
     before = exiftool(shoot / name)
-    write(store, shoot / "a.CR2")
+    write(shoot / "a.CR2")
     tags = exiftool(shoot / name)
     assert before.items() <= tags.items()
     assert tags["XMP-dpiqa:Score"] == 0.7321
     assert all(line in (shoot / name).read_bytes() for line in SIDECAR.splitlines())
     assert set(tree(shoot)) == {"a.CR2", name}
-    take_back(store)
+    take_back()
     assert (shoot / name).read_bytes() == SIDECAR
 
 
@@ -226,7 +236,7 @@ def test_an_existing_sidecar_is_extended_and_all_else_in_it_stays(name, shoot, s
 def test_raw_and_jpeg_are_one_photo(shoot, store):
     jpeg, raw = save_photo(shoot / "a.jpg"), shoot / "a.NEF"
     save_photo(shoot / "a.tif").rename(raw)
-    outcomes = write(store, jpeg)
+    outcomes = write(jpeg)
     assert [outcome.path for outcome in outcomes] == [str(jpeg), str(shoot / "a.xmp")]
     assert exiftool(jpeg)["XMP-xmp:Rating"] == exiftool(shoot / "a.xmp")["XMP-xmp:Rating"] == 4
     assert exiftool(raw) == exiftool(save_photo(shoot / "b.tif"))
@@ -255,7 +265,7 @@ def test_a_rating_in_any_file_of_a_photo_keeps_ours_out_of_all(where, shoot, sto
         (shoot / "a.jpg.xmp").write_bytes(rated_sidecar)
     else:
         (shoot / "a.NEF.xmp").write_bytes(b"<broken")
-    outcomes = write(store, jpeg)
+    outcomes = write(jpeg)
     assert all(isinstance(outcome, NotWritten) or outcome.rating_kept for outcome in outcomes)
     for path in shoot.iterdir():
         if path.suffix in (".jpg", ".xmp") and b"<broken" not in path.read_bytes():
@@ -271,10 +281,10 @@ def test_what_cannot_be_embedded_goes_beside_it_or_is_said(shoot, store):
     with Image.open(save_photo(photo)) as image:
         image.save(photo, xmp=xmp)
     before = photo.read_bytes()
-    (refused,) = write(store, photo, where="embed")
+    (refused,) = write(photo, where="embed")
     assert isinstance(refused, NotWritten)
     assert "not in UTF-8" in refused.reason
-    (made,) = write(store, photo)
+    (made,) = write(photo)
     assert (made.path, made.made, made.rating_kept) == (str(shoot / "a.xmp"), True, True)
     assert photo.read_bytes() == before
 
@@ -283,15 +293,15 @@ def test_embed_makes_no_sidecar(shoot, store):
     save_photo(shoot / "a.jpg")
     (shoot / "a.CR2").write_bytes(b"")
     (shoot / "b.CR2").write_bytes(b"")
-    assert [type(outcome) for outcome in write(store, shoot / "a.jpg", where="embed")] == [Written]
-    assert [type(outcome) for outcome in write(store, shoot / "b.CR2", where="embed")] == [NotWritten]
+    assert [type(outcome) for outcome in write(shoot / "a.jpg", where="embed")] == [Written]
+    assert [type(outcome) for outcome in write(shoot / "b.CR2", where="embed")] == [NotWritten]
     assert set(tree(shoot)) == {"a.jpg", "a.CR2", "b.CR2"}
 
 
 def test_sidecar_leaves_the_photo_alone(shoot, store):
     photo = save_photo(shoot / "a.jpg")
     before = photo.read_bytes()
-    write(store, photo, where="sidecar", naming="darktable")
+    write(photo, where="sidecar", naming="darktable")
     assert photo.read_bytes() == before
     assert set(tree(shoot)) == {"a.jpg", "a.jpg.xmp"}
 
@@ -299,8 +309,8 @@ def test_sidecar_leaves_the_photo_alone(shoot, store):
 def test_two_photos_of_one_name_do_not_share_a_sidecar(shoot, store):
     for name in ("a.jpg", "a.png"):
         save_photo(shoot / name)
-    write(store, shoot / "a.jpg", where="sidecar")
-    write(store, shoot / "a.png", BETTER, where="sidecar")
+    write(shoot / "a.jpg", where="sidecar")
+    write(shoot / "a.png", BETTER, where="sidecar")
     assert set(tree(shoot)) == {"a.jpg", "a.png", "a.jpg.xmp", "a.png.xmp"}
 
 
@@ -309,15 +319,15 @@ def test_mode_and_time_are_kept_and_a_locked_photo_is_left(shoot, store):
     photo = save_photo(shoot / "a.jpg")
     os.chmod(photo, 0o640)
     os.utime(photo, ns=(1_500_000_000_000_000_001, 1_400_000_000_000_000_003))
-    write(store, photo)
+    write(photo)
     status = photo.stat()
     assert stat.S_IMODE(status.st_mode) == 0o640
     assert status.st_mtime_ns == 1_400_000_000_000_000_003
-    write(store, photo, BETTER, keep_mtime=False)
+    write(photo, BETTER, keep_mtime=False)
     assert photo.stat().st_mtime_ns > 1_500_000_000_000_000_000
     os.chmod(photo, 0o444)
     before = photo.read_bytes()
-    (outcome,) = write(store, photo)
+    (outcome,) = write(photo)
     assert isinstance(outcome, NotWritten)
     assert "read-only" in outcome.reason
     assert photo.read_bytes() == before
@@ -328,10 +338,10 @@ def test_scores_are_kept_although_the_files_content_changed(shoot, store):
     judged = Judged(0.5, 17.0, 3)
     store.record([Record(str(photo), file_state(str(photo)), content_hash(str(photo)), judged)], "lite")
     before = file_state(str(photo))
-    write(store, photo)
+    write(photo)
     assert file_state(str(photo)) != before
     assert store.find(str(photo), file_state(str(photo)), "lite") == judged
-    take_back(store)
+    take_back()
     assert store.find(str(photo), file_state(str(photo)), "lite") == judged
     assert store.find_content(content_hash(str(photo)), "lite") == judged
 
@@ -339,7 +349,7 @@ def test_scores_are_kept_although_the_files_content_changed(shoot, store):
 @pytest.mark.parametrize("where", ["embed", "sidecar"])
 def test_another_computer_takes_the_scores_over(where, shoot, store, tmp_path):
     photo = save_photo(shoot / "a.jpg")
-    write(store, photo, where=where)
+    write(photo, where=where)
     with closing(Store(tmp_path / "other.sqlite3")) as other:
         assert sync([str(photo)], other, "dpiqa_lite-anotherhash0") == 0
         assert sync([str(photo)], other, "dpiqa_lite-6f6364567c73") == 1
@@ -351,7 +361,7 @@ def test_another_computer_takes_the_scores_over(where, shoot, store, tmp_path):
 @pytest.mark.parametrize("text", [b"nan", b"7.5", b"-0.1", b"", b"0,7"])
 def test_a_score_that_makes_no_sense_is_not_taken_over(text, shoot, store, tmp_path):
     photo = save_photo(shoot / "a.jpg")
-    write(store, photo, where="sidecar")
+    write(photo, where="sidecar")
     sidecar = shoot / "a.xmp"
     sidecar.write_bytes(sidecar.read_bytes().replace(b"0.7321", text))
     with closing(Store(tmp_path / "other.sqlite3")) as other:
@@ -362,12 +372,12 @@ def test_a_score_that_makes_no_sense_is_not_taken_over(text, shoot, store, tmp_p
 def test_a_journal_leads_nowhere_else(shoot, store, tmp_path):
     """A folder that became a link since: what lies behind it is not what was written."""
     photo = save_photo(shoot / "a.jpg")
-    write(store, photo)
+    write(photo)
     elsewhere = tmp_path / "elsewhere"
     shoot.rename(elsewhere)
     shoot.symlink_to(elsewhere, target_is_directory=True)
     before = tree(elsewhere)
-    (outcome,) = take_back(store)
+    (outcome,) = take_back()
     assert isinstance(outcome, NotWritten)
     assert tree(elsewhere) == before
 
@@ -379,8 +389,7 @@ def test_undo_of_a_folder_takes_back_all_that_was_written_in_it_and_nothing_else
     before = tree(shoot)
     for verdict in (VERDICT, BETTER):
         for photo in photos:
-            write(store, photo, verdict)
-    journal = WriteJournal(store.connection)
+            write(photo, verdict)
     written = tree(other)
     outcomes = list(undo(journal.entries_below(os.path.realpath(shoot)), journal, store))
     assert [outcome.exactly for outcome in outcomes] == [True, True]
@@ -391,25 +400,25 @@ def test_undo_of_a_folder_takes_back_all_that_was_written_in_it_and_nothing_else
 def test_what_never_took_place_needs_no_undo(shoot, store):
     """The journal comes first: a kill right after it leaves the file as it was."""
     photo = save_photo(shoot / "a.jpg")
-    write(store, photo)
-    (entry,) = WriteJournal(store.connection).entries(1)
-    take_back(store)
-    assert WriteJournal(store.connection).latest() is None
-    WriteJournal(store.connection).write(1, entry.path, entry.before, entry.splices, entry.properties)
+    write(photo)
+    (entry,) = journal.entries(1)
+    take_back()
+    assert journal.latest() is None
+    journal.write(1, entry.path, entry.before, entry.splices, entry.properties)
     before = tree(shoot)
-    assert take_back(store) == []
+    assert take_back() == []
     assert tree(shoot) == before
-    assert WriteJournal(store.connection).latest() is None
+    assert journal.latest() is None
 
 
 def test_a_photo_that_is_gone_is_said_and_the_others_are_taken_back(shoot, store):
-    writer = Writer(store, Settings())
+    writer = Writer(store, journal, Settings())
     photos = [save_photo(shoot / name) for name in ("a.jpg", "b.jpg")]
     before = photos[0].read_bytes()
     for photo in photos:
         list(writer.write(str(photo), VERDICT))
     photos[1].unlink()
-    gone, back = take_back(store, writer.run)
+    gone, back = take_back(writer.run)
     assert (gone.path, "is gone" in gone.reason) == (str(photos[1]), True)
     assert back.exactly
     assert photos[0].read_bytes() == before
@@ -419,7 +428,7 @@ def test_a_photo_that_is_gone_is_said_and_the_others_are_taken_back(shoot, store
 def test_what_was_not_written_is_not_in_the_journal(shoot, store):
     photo = save_photo(shoot / "a.jpg")
     os.chmod(photo, 0o444)
-    writer = Writer(store, Settings())
+    writer = Writer(store, journal, Settings())
     assert [type(outcome) for outcome in writer.write(str(photo), VERDICT)] == [NotWritten]
     assert writer.run is None
-    assert WriteJournal(store.connection).latest() is None
+    assert journal.latest() is None

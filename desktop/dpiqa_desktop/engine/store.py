@@ -83,6 +83,7 @@ class Store:
 
     def __init__(self, database: Path | None) -> None:
         self._lock = threading.Lock()
+        self.database = database
         try:
             if database is not None:
                 database.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from dpiqa_plugin.errors import DPIQAError
 class UnsafeError(DPIQAError):
     """A file's metadata cannot be read for certain, or not be changed without a loss; it is as it was.
 
-    ``str(error)`` is a reason that goes after the file's name: "its XMP is in UTF-16, which is not edited".
+    ``str(error)`` is a reason that goes after the file's name: "its XMP is not in UTF-8".
     """
 
 

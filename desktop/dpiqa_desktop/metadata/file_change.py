@@ -55,7 +55,7 @@ def embedded_change(path: str, decide: Decide) -> FileChange | None:
         if not wanted:
             return None
         if kind.edit is None:
-            raise UnsafeError(f"is {kind.name}, and is never changed")
+            raise UnsafeError(f"it is {kind.name}, and is never changed")
         packet = _new_packet(embedded, wanted)
         splices = kind.edit(file, packet if wanted.xmp else None, wanted.exif)
 
@@ -63,7 +63,7 @@ def embedded_change(path: str, decide: Decide) -> FileChange | None:
         now = kind.read(changed)
         exif = wanted.exif or embedded.exif
         if (now.xmp, now.exif, now.extended_xmp) != (packet, exif, embedded.extended_xmp):
-            raise UnsafeError("would not read back as it was written, and is left as it was")
+            raise UnsafeError("it would not read back as it was written, and is left as it was")
 
     return FileChange(path, state, tuple(map(trimmed, splices)), said, wanted, verify)
 
@@ -87,7 +87,7 @@ def sidecar_change(path: str, exists: bool, decide: Decide) -> FileChange | None
 
     def verify(changed: BinaryIO) -> None:
         if read_packet(changed) != content:
-            raise UnsafeError("would not read back as it was written, and is left as it was")
+            raise UnsafeError("it would not read back as it was written, and is left as it was")
 
     return FileChange(path, state, (trimmed(Splice(0, packet, content)),), said, wanted, verify)
 
@@ -99,5 +99,5 @@ def _new_packet(embedded: Embedded, wanted: Wanted) -> bytes | None:
         elsewhere = set(wanted.xmp) & set(xmp.read(embedded.extended_xmp))
         if elsewhere:
             names = ", ".join(sorted(name.name for name in elsewhere))
-            raise UnsafeError(f"has {names} in extended XMP, which is never changed")
+            raise UnsafeError(f"it has {names} in extended XMP, which is never changed")
     return xmp.edit(embedded.xmp or xmp.EMPTY_PACKET, wanted.xmp)

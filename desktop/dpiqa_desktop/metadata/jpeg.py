@@ -1,14 +1,14 @@
 """XMP and EXIF in JPEG: segments before the image (ISO 10918-1, B.1.1; EXIF 2.32, 4.7.2; XMP part 3, 1.1.3).
 
 Only the one EXIF segment and the one segment of the main XMP packet change. A new EXIF segment comes after
-JFIF's if there is one, a new XMP segment after EXIF's. All else is kept byte for byte, with one exception:
+JFIF's if there is one, a new XMP segment after it. All else is kept byte for byte, with one exception:
 the offsets of further images in a Multi-Picture index (CIPA DC-007, 5.2.3.3), if bytes come in between.
 
 What points across the segments, and what becomes of it:
 
 - further images by MPF: corrected. The index also tells the size of the first image, metadata included: it is
-  left, as ExifTool leaves it. Readers find further images by their offsets (ExifTool, Pillow) or by their
-  markers (libultrahdr), and none that we know cuts the first one by that size.
+  left, as ExifTool and Exiv2 leave it. Readers find further images by their offsets (ExifTool, Pillow) or by
+  their markers (libultrahdr), and none that we know cuts the first one by that size.
 - a motion photo's video: ``GCamera:MicroVideoOffset`` and Samsung's trailer count from the file's end, and
   ``Container:Directory`` tells the lengths of the items behind the first image and of the padding between:
   unaffected.
@@ -36,7 +36,6 @@ _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _MPF = b"MPF\0"
-_JFIF = (b"JFIF\0", b"JFXX\0")
 
 _LARGEST_PAYLOAD = 65_533
 _LARGEST_PACKET = 65_502  # XMP part 3, table 6
@@ -68,25 +67,26 @@ class _Segment:
 
 @dataclass(frozen=True)
 class _Head:
-    """The segments before the image that count."""
+    """The segments before the image that count.
 
-    first: tuple[_Segment, ...]
+    Attributes:
+        exif_goes_to: where a new EXIF segment goes: behind the APP0 segments that come first. JFIF's
+            extension belongs to JFIF's, and the oldest Canons put one of their own between the two.
+        exif: of EXIF.
+        xmp: of the main XMP packet.
+        extensions: of extended XMP.
+        indexes: of MPF.
+        odd: there is one that other readers take for EXIF or XMP.
+        signed: the file carries content credentials (C2PA).
+    """
+
+    exif_goes_to: int
     exif: tuple[_Segment, ...]
     xmp: tuple[_Segment, ...]
     extensions: tuple[_Segment, ...]
     indexes: tuple[_Segment, ...]
     odd: bool
     signed: bool
-
-    @property
-    def exif_goes_to(self) -> int:
-        """Where a new EXIF segment goes: behind JFIF's and its extension, if they come first (JFIF 1.02)."""
-        at = 2
-        for segment, name in zip(self.first, _JFIF, strict=False):
-            if segment.start != at or segment.marker != _APP0 or not segment.payload.startswith(name):
-                break
-            at = segment.end
-        return at
 
     @property
     def xmp_goes_to(self) -> int:
@@ -251,12 +251,12 @@ def _find(file: BinaryIO) -> _Head:
     xmp: list[_Segment] = []
     extensions: list[_Segment] = []
     indexes: list[_Segment] = []
-    first: list[_Segment] = []
+    exif_goes_to = 2
     odd = signed = False
     for segment in _segments(file):
         payload = segment.payload
-        if len(first) < len(_JFIF):
-            first.append(segment)
+        if segment.marker == _APP0 and segment.start == exif_goes_to:
+            exif_goes_to = segment.end
         if segment.marker == _APP1:
             if payload.startswith(_EXIF):
                 exif.append(segment)
@@ -271,7 +271,7 @@ def _find(file: BinaryIO) -> _Head:
         elif segment.marker == _APP11:
             # A JUMBF superbox (ISO 19566-5) of the type c2pa, behind its segment's header.
             signed |= b"jumd" in payload[:40] and b"c2pa" in payload[:40]
-    return _Head(tuple(first), tuple(exif), tuple(xmp), tuple(extensions), tuple(indexes), odd, signed)
+    return _Head(exif_goes_to, tuple(exif), tuple(xmp), tuple(extensions), tuple(indexes), odd, signed)
 
 
 def _segments(file: BinaryIO) -> Iterator[_Segment]:

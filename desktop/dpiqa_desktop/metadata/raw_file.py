@@ -48,5 +48,5 @@ def _read_raf(file: BinaryIO) -> Embedded:
     file.seek(offset)
     head = file.read(min(length, _METADATA_OF_A_JPEG))
     if not head.startswith(b"\xff\xd8"):
-        raise UnsafeError("has no JPEG where a RAF should have one")
+        raise UnsafeError("it has no JPEG where a RAF should have one")
     return jpeg.read(BytesIO(head))

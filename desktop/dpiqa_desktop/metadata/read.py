@@ -53,7 +53,7 @@ def open_regular(path: str) -> BinaryIO:
         OSError: it cannot be read.
     """
     if not stat.S_ISREG(os.stat(path).st_mode):
-        raise UnsafeError("is not a regular file")
+        raise UnsafeError("it is not a regular file")
     return open(path, "rb")
 
 
@@ -71,6 +71,6 @@ def sidecar_packet(path: str) -> bytes:
 def read_packet(file: BinaryIO) -> bytes:
     """The same for an open one."""
     if os.fstat(file.fileno()).st_size > sidecar.LARGEST:
-        raise UnsafeError(f"is larger than {sidecar.LARGEST >> 20} MB, which no sidecar is")
+        raise UnsafeError(f"it is larger than {sidecar.LARGEST >> 20} MB, which no sidecar is")
     file.seek(0)
     return file.read()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -70,9 +71,13 @@ Planned = ToWrite | UpToDate | NotWritten
 
 
 class Listing:
-    """Which files belong to a photo; lists a folder once as long as its photos come one after the other."""
+    """Which files belong to a photo; lists a folder once as long as its photos come one after the other.
+
+    May be used by several threads.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._folder: str | None = None
         self._names: list[str] = []
         self._by_stem: dict[str, tuple[str, ...]] = {}
@@ -84,13 +89,14 @@ class Listing:
             OSError: its folder cannot be listed.
         """
         folder, name = os.path.split(photo)
-        if folder != self._folder:
-            self._names = os.listdir(folder or ".")
-            self._by_stem = group_by_photo(self._names)
-            self._folder = folder
-        if is_photo(name):
-            return self._by_stem.get(stem(name), (name,))
-        return tuple(map(os.path.basename, companions(photo, self._names)))
+        with self._lock:
+            if folder != self._folder:
+                self._names = os.listdir(folder or ".")
+                self._by_stem = group_by_photo(self._names)
+                self._folder = folder
+            if is_photo(name):
+                return self._by_stem.get(stem(name), (name,))
+            return tuple(map(os.path.basename, companions(photo, self._names)))
 
 
 def plan_photo(photo: str, verdict: Verdict, settings: Settings, listing: Listing) -> list[Planned]:
@@ -196,7 +202,7 @@ def _plan(family: _Family, member: str, settings: Settings, decide: Decide, keep
             if embed and member != family.members[0]:
                 return None  # the JPEG beside it says it
             if embed:
-                raise UnsafeError("is RAW, and is never changed; --write auto makes a sidecar for it")
+                raise UnsafeError("it is RAW, and is never changed; --write auto makes a sidecar for it")
         elif embed or (settings.where == "auto" and not family.has_own_sidecar(member)):
             with contextlib.nullcontext() if embed else contextlib.suppress(UnsafeError):
                 return _planned(member, embedded_change(member, decide), keep)

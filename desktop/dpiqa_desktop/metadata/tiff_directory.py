@@ -76,7 +76,7 @@ class Directory:
             if entry is not None
         ]
         if not table:
-            raise UnsafeError("would be left with an empty EXIF directory")
+            raise UnsafeError("its EXIF would be left with an empty directory")
         return struct.pack(f"{self.order}H", len(table)) + b"".join(table) + self.following
 
     def rating_changes(self, wanted: ExifRating) -> dict[int, Entry | None]:
@@ -100,7 +100,7 @@ class Directory:
             return None
         number = self.number(entry)
         if number is None:
-            raise UnsafeError("has an EXIF rating that is no number")
+            raise UnsafeError("its EXIF rating is no number")
         return number
 
     def _short(self, number: int | None) -> Entry | None:
@@ -124,26 +124,26 @@ def read_first_directory(file: BinaryIO, magic_numbers: frozenset[int] = _TIFF) 
     header = file.read(8)
     order = {b"II": "<", b"MM": ">"}.get(header[:2])
     if order is None or len(header) < 8:
-        raise UnsafeError("has EXIF without a TIFF header")
+        raise UnsafeError("its EXIF is without a TIFF header")
     magic, offset = struct.unpack(f"{order}HI", header[2:])
     if magic == 43:
-        raise UnsafeError("is a BigTIFF, which is not edited")
+        raise UnsafeError("it is a BigTIFF, which is not edited")
     if magic not in magic_numbers:
-        raise UnsafeError("has EXIF without a TIFF header")
+        raise UnsafeError("its EXIF is without a TIFF header")
     if offset < 8:
-        raise UnsafeError("has EXIF whose first directory is in its header")
+        raise UnsafeError("its EXIF has its first directory in the header")
     file.seek(offset)
     start = file.read(2)
     count = struct.unpack(f"{order}H", start)[0] if len(start) == 2 else 0
     if not 0 < count <= _MOST_ENTRIES:
-        raise UnsafeError("has EXIF without a first directory")
+        raise UnsafeError("its EXIF is without a first directory")
     table = file.read(_ENTRY * count + 4)
     if len(table) < _ENTRY * count + 4:
-        raise UnsafeError("has EXIF whose first directory is cut off")
+        raise UnsafeError("its EXIF has a first directory that is cut off")
     entries: dict[int, Entry] = {}
     for at in range(0, _ENTRY * count, _ENTRY):
         tag, kind, number = struct.unpack_from(f"{order}HHI", table, at)
         if tag in entries:
-            raise UnsafeError(f"has EXIF with the tag 0x{tag:04x} twice")
+            raise UnsafeError(f"its EXIF has the tag 0x{tag:04x} twice")
         entries[tag] = Entry(kind, number, table[at + 8 : at + _ENTRY])
     return Directory(order, offset, entries, table[-4:])

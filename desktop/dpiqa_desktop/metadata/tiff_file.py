@@ -53,7 +53,7 @@ def edit(file: BinaryIO, xmp: bytes | None, exif: ExifRating | None) -> tuple[Sp
     changes: dict[int, Entry | None] = {}
     if xmp is not None:
         if len(xmp) <= 4:
-            raise UnsafeError("would get XMP that is none")
+            raise UnsafeError("it would get XMP that is none")
         changes[_XMP] = Entry(_BYTE, len(xmp), (size + len(added)).to_bytes(4, directory.byte_order))
         added += xmp + b"\0" * (len(xmp) % 2)
     if exif is not None:
@@ -61,7 +61,7 @@ def edit(file: BinaryIO, xmp: bytes | None, exif: ExifRating | None) -> tuple[Sp
     at = size + len(added)
     added += directory.packed(changes)
     if size + len(added) > _LARGEST_FILE:
-        raise UnsafeError("would be larger than 4 GB, which a TIFF cannot be")
+        raise UnsafeError("it would be larger than 4 GB, which a TIFF cannot be")
     file.seek(4)
     return Splice(4, file.read(4), at.to_bytes(4, directory.byte_order)), Splice(size, b"", added)
 
@@ -71,9 +71,9 @@ def _packet(file: BinaryIO, directory: Directory) -> bytes | None:
     if entry is None:
         return None
     if entry.kind not in (_BYTE, _UNDEFINED) or not 4 < entry.count <= _LARGEST_PACKET:
-        raise UnsafeError("has XMP of an unknown kind")
+        raise UnsafeError("its XMP is of an unknown kind")
     file.seek(int.from_bytes(entry.value, directory.byte_order))
     packet = file.read(entry.count)
     if len(packet) < entry.count:
-        raise UnsafeError("has XMP that is cut off")
+        raise UnsafeError("its XMP is cut off")
     return packet

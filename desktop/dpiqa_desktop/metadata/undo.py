@@ -56,7 +56,7 @@ def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store) -> Itera
                 remove_strays(os.path.dirname(entry.path))
                 outcome = _take_back(entry, store)
         except FileNotFoundError:
-            yield NotWritten(entry.path, "is gone: deleted, moved or renamed since")
+            yield NotWritten(entry.path, "it is gone: deleted, moved or renamed since")
             continue
         except (UnsafeError, LockError) as error:
             yield NotWritten(entry.path, str(error))
@@ -75,7 +75,7 @@ def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store) -> Itera
 def _take_back(entry: Entry, store: Store) -> TakenBack | None:
     """None if the change never took place."""
     if os.path.realpath(entry.path) != entry.path:
-        raise UnsafeError("lies behind a symbolic link now; it was elsewhere when it was written")
+        raise UnsafeError("it lies behind a symbolic link now, and did not when it was written")
     with open_regular(entry.path) as file:
         now = version_of(file)
         if now.content == entry.before:

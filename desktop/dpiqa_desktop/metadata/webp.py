@@ -141,21 +141,20 @@ def _extended_header(file: BinaryIO, container: _Container, flags: int) -> bytes
         raise UnsafeError("its image is not where it should be")
     file.seek(image.start + 8)
     data = file.read(min(image.length, 10))
+    width = height = 0
     if image.kind == b"VP8 " and len(data) == 10 and data[3:6] == b"\x9d\x01\x2a":
         # RFC 6386, 9.1: 14 bits each, then two of scaling.
-        width, height = (side & 0x3FFF for side in struct.unpack("<HH", data[6:]))
+        bits = int.from_bytes(data[6:], "little")
+        width, height = bits & 0x3FFF, bits >> 16 & 0x3FFF
     elif image.kind == b"VP8L" and len(data) >= 5 and data[0] == 0x2F:
         # RFC 9649, 3.4: width - 1 and height - 1 in 14 bits each, then one for alpha.
         bits = int.from_bytes(data[1:5], "little")
         width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
         flags |= _ALPHA * (bits >> 28 & 1)
-    else:
-        raise UnsafeError("its image is damaged")
     if not width or not height:
         raise UnsafeError("its image is damaged")
-    return (
-        bytes([flags, 0, 0, 0]) + int(width - 1).to_bytes(3, "little") + int(height - 1).to_bytes(3, "little")
-    )
+    sides = int(width - 1).to_bytes(3, "little") + int(height - 1).to_bytes(3, "little")
+    return bytes([flags, 0, 0, 0]) + sides
 
 
 def _resize(container: _Container, splices: list[Splice]) -> Splice:

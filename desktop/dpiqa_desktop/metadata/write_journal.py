@@ -11,16 +11,19 @@ import base64
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from dpiqa_desktop.journal import Journal, durable, translated
+from dpiqa_desktop.journal import Journal, translated
 from dpiqa_desktop.metadata.embedded import ExifRating
 from dpiqa_desktop.metadata.plan import Said, Wanted
 from dpiqa_desktop.metadata.splice import Splice
 from dpiqa_desktop.metadata.xmp import Change, Items, Name
 
+_BUSY_SECONDS = 60  # another process holds the lock for a commit: milliseconds
 _TABLE = """
 CREATE TABLE IF NOT EXISTS metadata_changes (
     id INTEGER PRIMARY KEY, run INTEGER NOT NULL, path BLOB NOT NULL, before BLOB, splices TEXT NOT NULL,
@@ -85,30 +88,40 @@ class Entry:
 
 
 class WriteJournal:
-    """The journal in an open database.
+    """The journal, over a connection of its own; may be used by several threads.
 
     Args:
-        connection: to the score store, in autocommit mode.
+        database: file of the score store, which exists.
 
     Raises:
-        JournalError: its table cannot be made. So do all methods if the database fails.
+        JournalError: it cannot be opened. So do all methods if the database fails.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._runs = Journal(connection)
+    def __init__(self, database: Path) -> None:
+        self._lock = threading.Lock()
         with translated():
-            connection.execute(_TABLE)
+            self._connection = sqlite3.connect(
+                database, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            # What a power cut takes back must not be what leads back from a changed photo.
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute(_TABLE)
+        self._runs = Journal(self._connection)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
 
     def start(self) -> int:
         """Open a run and return its number; runs that moved or copied are counted with those that wrote."""
-        return self._runs.start("wrote scores", "")
+        with self._lock:
+            return self._runs.start("wrote scores", "")
 
     def write(
         self, run: int, path: str, before: bytes | None, splices: Sequence[Splice], properties: Properties
     ) -> int:
         """Write a change down, wait until it is on the disk, and return its place."""
-        with durable(self._connection), translated():
+        with self._lock, translated():
             cursor = self._connection.execute(
                 "INSERT INTO metadata_changes (run, path, before, splices, properties) "
                 "VALUES (?, ?, ?, ?, ?)",
@@ -118,7 +131,7 @@ class WriteJournal:
 
     def drop(self, place: int) -> None:
         """Forget a change: it did not take place, or has been taken back."""
-        with translated():
+        with self._lock, translated():
             self._connection.execute("DELETE FROM metadata_changes WHERE id = ?", (place,))
 
     def latest(self) -> int | None:
