@@ -4,8 +4,8 @@
     python benchmarks/metadata.py --photos 20 --folder /media/card
 
 Needs ExifTool on the path. Each way gets copies of the same files, and the ways take turns, ten files each,
-so that what else the disk does falls on all of them. Every way waits until the new file is on the disk; copying
-and ExifTool do one file after the other, as ``cp`` and ExifTool do.
+so that what else the disk does falls on all of them. Every way waits until the new file is on the disk;
+copying and ExifTool do one file after the other, as ``cp`` and ExifTool do.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -46,11 +47,11 @@ def there_and_back(folder: Path, name: str) -> None:
     remove_file(sidecar, made)
 
 
-def _work_for_ever(folder: Path) -> None:
-    while True:
-        for path, contents in states(folder).items():
-            there_and_back(folder, os.path.basename(path))
-            _toggle(path, contents)
+def _work_for_ever(folder: Path, first: int) -> None:
+    photos = list(states(folder).items())
+    for path, contents in itertools.cycle(photos[first:] + photos[:first]):
+        there_and_back(folder, os.path.basename(path))
+        _toggle(path, contents)
 
 
 def _toggle(path: str, contents: tuple[bytes, bytes]) -> None:
@@ -65,10 +66,10 @@ def _toggle(path: str, contents: tuple[bytes, bytes]) -> None:
 
 def die_at_random_moments(folder: Path) -> None:
     """For each line, which holds seconds, fork a child that works for ever, and kill it after them."""
-    for line in sys.stdin:
+    for number, line in enumerate(sys.stdin):
         child = os.fork()
         if child == 0:
-            _work_for_ever(folder)
+            _work_for_ever(folder, number % 3)  # else a slow machine would never get to the last
         time.sleep(float(line))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

@@ -3,11 +3,11 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from dpiqa_desktop.metadata.xmp import Items
 
 from dpiqa_desktop.metadata import properties as prop
 from dpiqa_desktop.metadata.embedded import ExifRating
 from dpiqa_desktop.metadata.plan import Policy, Said, Verdict, changes, has_users_rating, summary
+from dpiqa_desktop.metadata.xmp import Items
 
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=timezone.utc)
 VERDICT = Verdict(0.73214, 4, "dpiqa_lite", "6f6364567c73", NOON)
@@ -35,6 +35,9 @@ def said(rating=None, ours=None, exif=None, percent=None, microsoft=None, **more
         (said(microsoft="50"), True),
         (said(microsoft="often"), True),
         (said(rating="0", exif=2), True),
+        (said(properties={prop.MICROSOFT_RATINGS[1]: "50"}), True),
+        (said(properties={prop.RATING: None}), True),  # of a shape that we cannot read
+        (said(properties={prop.RATING: ("1", "2")}), True),
         (said(rating="3", ours="3"), False),
         (said(rating="3.0", ours="3", exif=3, percent=40), False),
         (said(rating="3", ours="3", microsoft="50"), False),

@@ -101,6 +101,20 @@ def test_permissions_are_kept(photo, mode):
     assert stat.S_IMODE(photo.stat().st_mode) == mode
 
 
+@posix
+def test_a_private_photo_is_private_at_every_moment(photo):
+    photo.chmod(0o600)
+    seen = set()
+
+    def look(name):
+        seen.update(stat.S_IMODE(path.stat().st_mode) for path in photo.parent.iterdir())
+
+    before = _version(photo)
+    with on(Disk(at=1, what=look, forever=True, late=True), replace_file, belongings):
+        _replace(photo, before)
+    assert seen == {0o600}
+
+
 @root
 def test_the_owner_is_kept(photo):
     os.chown(photo, 12345, 54321)
@@ -174,6 +188,14 @@ def test_a_read_only_file_is_left_alone(photo):
         remove_file(str(photo), before)
     assert photo.read_bytes() == OLD
     photo.chmod(0o644)
+
+
+@posix
+def test_a_system_that_does_not_do_what_it_says(photo, monkeypatch):
+    photo.chmod(0o640)
+    monkeypatch.setattr(os, "chmod", lambda *args: None)
+    _refused(photo, "permissions cannot be kept")
+    assert photo.read_bytes() == OLD
 
 
 def _with_attribute(path):

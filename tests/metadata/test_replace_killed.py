@@ -63,7 +63,7 @@ def test_killed_at_random_moments(folder):
             strays += left
         process.stdin.close()
     assert process.returncode == 0
-    assert len(seen) > 2  # else it was never killed at work
+    assert len(seen) > 1  # else it was never killed at work
     assert strays > 0
 
 

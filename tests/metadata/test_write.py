@@ -64,7 +64,7 @@ def journal(store):
 
 
 @pytest.fixture
-def write(journal):
+def write(store, journal):
     def write(photo, verdict=VERDICT, **settings):
         return Writer(store, journal, Settings(**settings)).write(str(photo), verdict)
 
@@ -72,7 +72,7 @@ def write(journal):
 
 
 @pytest.fixture
-def take_back(journal):
+def take_back(store, journal):
     return lambda run=1: list(undo(journal.entries(run), journal, store))
 
 
@@ -101,7 +101,7 @@ def rated(path, stars):
 
 @pytest.mark.parametrize("suffix", EMBEDDED)
 @needs_exiftool
-def test_other_tools_read_what_was_written_and_the_pixels_are_the_same(suffix, shoot, store):
+def test_other_tools_read_what_was_written_and_the_pixels_are_the_same(suffix, shoot, write):
     photo = save_photo(shoot / f"a.{suffix}")
     with Image.open(photo) as image:
         before = image.tobytes()
@@ -128,7 +128,7 @@ def test_other_tools_read_what_was_written_and_the_pixels_are_the_same(suffix, s
 
 
 @pytest.mark.parametrize("suffix", EMBEDDED)
-def test_undo_gives_back_the_same_bytes(suffix, shoot, store):
+def test_undo_gives_back_the_same_bytes(suffix, shoot, write, take_back, journal):
     photo = save_photo(shoot / f"a.{suffix}")
     before = tree(shoot)
     write(photo)
@@ -140,7 +140,7 @@ def test_undo_gives_back_the_same_bytes(suffix, shoot, store):
     assert journal.latest() is None
 
 
-def test_a_second_run_changes_nothing(shoot, store):
+def test_a_second_run_changes_nothing(shoot, write):
     photo = save_photo(shoot / "a.jpg")
     write(photo)
     before = tree(shoot)
@@ -149,7 +149,7 @@ def test_a_second_run_changes_nothing(shoot, store):
 
 
 @needs_exiftool
-def test_a_rating_of_the_photographers_stays_and_the_photo_gets_its_score(shoot, store):
+def test_a_rating_of_the_photographers_stays_and_the_photo_gets_its_score(shoot, write):
     photo = rated(shoot / "a.jpg", 2)
     before = exiftool(photo)
     (outcome,) = write(photo)
@@ -164,7 +164,7 @@ def test_a_rating_of_the_photographers_stays_and_the_photo_gets_its_score(shoot,
 
 
 @needs_exiftool
-def test_it_is_overwritten_if_asked_for_and_comes_back_by_undo(shoot, store):
+def test_it_is_overwritten_if_asked_for_and_comes_back_by_undo(shoot, write, take_back):
     photo = rated(shoot / "a.jpg", 2)
     before = photo.read_bytes()
     (outcome,) = write(photo, policy=Policy(overwrite_ratings=True))
@@ -175,7 +175,7 @@ def test_it_is_overwritten_if_asked_for_and_comes_back_by_undo(shoot, store):
 
 
 @needs_exiftool
-def test_a_rating_set_by_another_tool_after_ours_stays(shoot, store):
+def test_a_rating_set_by_another_tool_after_ours_stays(shoot, write):
     photo = save_photo(shoot / "a.jpg")
     write(photo)
     subprocess.run(["exiftool", "-q", "-overwrite_original", "-XMP-xmp:Rating=2", str(photo)], check=True)
@@ -187,7 +187,7 @@ def test_a_rating_set_by_another_tool_after_ours_stays(shoot, store):
 
 
 @needs_exiftool
-def test_undo_of_a_file_that_another_tool_changed_takes_back_only_what_was_ours(shoot, store):
+def test_undo_of_a_file_that_another_tool_changed_takes_back_only_what_was_ours(shoot, write, take_back):
     photo = rated(shoot / "a.jpg", 0)
     write(photo)
     changes = ["-XMP-dc:Title=The cake", "-XMP-xmp:Rating=5"]
@@ -202,7 +202,7 @@ def test_undo_of_a_file_that_another_tool_changed_takes_back_only_what_was_ours(
 @pytest.mark.parametrize(
     ("naming", "name"), [("adobe", "a.xmp"), ("darktable", "a.CR2.xmp"), (None, "a.xmp")]
 )
-def test_raw_gets_a_sidecar_and_is_not_touched(naming, name, shoot, store):
+def test_raw_gets_a_sidecar_and_is_not_touched(naming, name, shoot, write, take_back):
     raw = shoot / "a.CR2"
     raw.write_bytes(b"II*\0" + b"not much of a photo")
     os.chmod(raw, 0o400)
@@ -218,7 +218,7 @@ def test_raw_gets_a_sidecar_and_is_not_touched(naming, name, shoot, store):
 
 @pytest.mark.parametrize("name", ["a.CR2.xmp", "a.xmp", "a.XMP"])
 @needs_exiftool
-def test_an_existing_sidecar_is_extended_and_all_else_in_it_stays(name, shoot, store):
+def test_an_existing_sidecar_is_extended_and_all_else_in_it_stays(name, shoot, write, take_back):
     (shoot / "a.CR2").write_bytes(b"")
     (shoot / name).write_bytes(SIDECAR)
     before = exiftool(shoot / name)
@@ -233,7 +233,7 @@ def test_an_existing_sidecar_is_extended_and_all_else_in_it_stays(name, shoot, s
 
 
 @needs_exiftool
-def test_raw_and_jpeg_are_one_photo(shoot, store):
+def test_raw_and_jpeg_are_one_photo(shoot, write):
     jpeg, raw = save_photo(shoot / "a.jpg"), shoot / "a.NEF"
     save_photo(shoot / "a.tif").rename(raw)
     outcomes = write(jpeg)
@@ -244,7 +244,7 @@ def test_raw_and_jpeg_are_one_photo(shoot, store):
 
 @pytest.mark.parametrize("where", ["jpeg", "raw", "sidecar", "other sidecar", "unreadable sidecar"])
 @needs_exiftool
-def test_a_rating_in_any_file_of_a_photo_keeps_ours_out_of_all(where, shoot, store):
+def test_a_rating_in_any_file_of_a_photo_keeps_ours_out_of_all(where, shoot, write):
     jpeg, raw = save_photo(shoot / "a.jpg"), shoot / "a.NEF"
     save_photo(shoot / "a.tif").rename(raw)
     rated_sidecar = SIDECAR.replace(
@@ -275,7 +275,7 @@ def test_a_rating_in_any_file_of_a_photo_keeps_ours_out_of_all(where, shoot, sto
     assert any("XMP-dpiqa:Score" in exiftool(path) for path in (jpeg, shoot / "a.jpg.xmp") if path.exists())
 
 
-def test_what_cannot_be_embedded_goes_beside_it_or_is_said(shoot, store):
+def test_what_cannot_be_embedded_goes_beside_it_or_is_said(shoot, write):
     photo = shoot / "a.jpg"
     xmp = '<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'.encode("utf-16")
     with Image.open(save_photo(photo)) as image:
@@ -289,7 +289,7 @@ def test_what_cannot_be_embedded_goes_beside_it_or_is_said(shoot, store):
     assert photo.read_bytes() == before
 
 
-def test_embed_makes_no_sidecar(shoot, store):
+def test_embed_makes_no_sidecar(shoot, write):
     save_photo(shoot / "a.jpg")
     (shoot / "a.CR2").write_bytes(b"")
     (shoot / "b.CR2").write_bytes(b"")
@@ -298,7 +298,7 @@ def test_embed_makes_no_sidecar(shoot, store):
     assert set(tree(shoot)) == {"a.jpg", "a.CR2", "b.CR2"}
 
 
-def test_sidecar_leaves_the_photo_alone(shoot, store):
+def test_sidecar_leaves_the_photo_alone(shoot, write):
     photo = save_photo(shoot / "a.jpg")
     before = photo.read_bytes()
     write(photo, where="sidecar", naming="darktable")
@@ -306,7 +306,7 @@ def test_sidecar_leaves_the_photo_alone(shoot, store):
     assert set(tree(shoot)) == {"a.jpg", "a.jpg.xmp"}
 
 
-def test_two_photos_of_one_name_do_not_share_a_sidecar(shoot, store):
+def test_two_photos_of_one_name_do_not_share_a_sidecar(shoot, write):
     for name in ("a.jpg", "a.png"):
         save_photo(shoot / name)
     write(shoot / "a.jpg", where="sidecar")
@@ -315,7 +315,7 @@ def test_two_photos_of_one_name_do_not_share_a_sidecar(shoot, store):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows knows neither")
-def test_mode_and_time_are_kept_and_a_locked_photo_is_left(shoot, store):
+def test_mode_and_time_are_kept_and_a_locked_photo_is_left(shoot, write):
     photo = save_photo(shoot / "a.jpg")
     os.chmod(photo, 0o640)
     os.utime(photo, ns=(1_500_000_000_000_000_001, 1_400_000_000_000_000_003))
@@ -333,7 +333,7 @@ def test_mode_and_time_are_kept_and_a_locked_photo_is_left(shoot, store):
     assert photo.read_bytes() == before
 
 
-def test_scores_are_kept_although_the_files_content_changed(shoot, store):
+def test_scores_are_kept_although_the_files_content_changed(shoot, store, write, take_back):
     photo = save_photo(shoot / "a.jpg")
     judged = Judged(0.5, 17.0, 3)
     store.record([Record(str(photo), file_state(str(photo)), content_hash(str(photo)), judged)], "lite")
@@ -347,7 +347,7 @@ def test_scores_are_kept_although_the_files_content_changed(shoot, store):
 
 
 @pytest.mark.parametrize("where", ["embed", "sidecar"])
-def test_another_computer_takes_the_scores_over(where, shoot, store, tmp_path):
+def test_another_computer_takes_the_scores_over(where, shoot, tmp_path, write):
     photo = save_photo(shoot / "a.jpg")
     write(photo, where=where)
     with closing(Store(tmp_path / "other.sqlite3")) as other:
@@ -359,7 +359,7 @@ def test_another_computer_takes_the_scores_over(where, shoot, store, tmp_path):
 
 
 @pytest.mark.parametrize("text", [b"nan", b"7.5", b"-0.1", b"", b"0,7"])
-def test_a_score_that_makes_no_sense_is_not_taken_over(text, shoot, store, tmp_path):
+def test_a_score_that_makes_no_sense_is_not_taken_over(text, shoot, tmp_path, write):
     photo = save_photo(shoot / "a.jpg")
     write(photo, where="sidecar")
     sidecar = shoot / "a.xmp"
@@ -369,7 +369,7 @@ def test_a_score_that_makes_no_sense_is_not_taken_over(text, shoot, store, tmp_p
 
 
 @pytest.mark.skipif(os.name != "posix", reason="symlinks need a privilege on Windows")
-def test_a_journal_leads_nowhere_else(shoot, store, tmp_path):
+def test_a_journal_leads_nowhere_else(shoot, tmp_path, write, take_back):
     """A folder that became a link since: what lies behind it is not what was written."""
     photo = save_photo(shoot / "a.jpg")
     write(photo)
@@ -382,7 +382,9 @@ def test_a_journal_leads_nowhere_else(shoot, store, tmp_path):
     assert tree(elsewhere) == before
 
 
-def test_undo_of_a_folder_takes_back_all_that_was_written_in_it_and_nothing_else(shoot, store, tmp_path):
+def test_undo_of_a_folder_takes_back_all_that_was_written_in_it_and_nothing_else(
+    shoot, store, tmp_path, write, journal
+):
     other = tmp_path / "shoot2"
     other.mkdir()
     photos = [save_photo(shoot / "a.jpg"), save_photo(other / "a.jpg")]
@@ -397,7 +399,7 @@ def test_undo_of_a_folder_takes_back_all_that_was_written_in_it_and_nothing_else
     assert tree(other) == written
 
 
-def test_what_never_took_place_needs_no_undo(shoot, store):
+def test_what_never_took_place_needs_no_undo(shoot, write, take_back, journal):
     """The journal comes first: a kill right after it leaves the file as it was."""
     photo = save_photo(shoot / "a.jpg")
     write(photo)
@@ -411,7 +413,7 @@ def test_what_never_took_place_needs_no_undo(shoot, store):
     assert journal.latest() is None
 
 
-def test_a_photo_that_is_gone_is_said_and_the_others_are_taken_back(shoot, store):
+def test_a_photo_that_is_gone_is_said_and_the_others_are_taken_back(shoot, store, write, take_back, journal):
     writer = Writer(store, journal, Settings())
     photos = [save_photo(shoot / name) for name in ("a.jpg", "b.jpg")]
     before = photos[0].read_bytes()
@@ -425,7 +427,7 @@ def test_a_photo_that_is_gone_is_said_and_the_others_are_taken_back(shoot, store
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows knows no modes")
-def test_what_was_not_written_is_not_in_the_journal(shoot, store):
+def test_what_was_not_written_is_not_in_the_journal(shoot, store, write, journal):
     photo = save_photo(shoot / "a.jpg")
     os.chmod(photo, 0o444)
     writer = Writer(store, journal, Settings())

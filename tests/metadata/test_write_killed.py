@@ -1,4 +1,4 @@
-"""A writer killed at any moment leaves every file as one of its states, and its journal leads back from all."""
+"""A writer killed at any moment leaves every file in one of its states, and the journal leads back."""
 
 import os
 import random

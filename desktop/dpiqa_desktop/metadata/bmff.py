@@ -16,9 +16,9 @@ from dpiqa_desktop.metadata.bmff_tables import read_items
 from dpiqa_desktop.metadata.embedded import Embedded, ExifRating, UnsafeError
 from dpiqa_desktop.metadata.splice import Splice
 
-_XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # XMP part 3, 1.2.7.1
+_XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # XMP part 3, MPEG-4
 _CANON_BOX = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
-_SIGNATURE_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # C2PA 2.1, A.5.1
+_SIGNATURE_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # a C2PA manifest
 _NEW_EXIF = b"\0\0\0\6Exif\0\0"  # ISO/IEC 23008-12, A.2.1: how much comes before the TIFF header
 
 
@@ -57,7 +57,7 @@ def edit(file: BinaryIO, xmp: bytes | None, exif: ExifRating | None) -> tuple[Sp
     Args:
         file: seekable.
         xmp: the packet; None to leave it as it is.
-        exif: the rating; None to leave EXIF as it is.
+        exif: the rating, each tag of which that is None is taken out; None to leave EXIF as it is.
 
     Raises:
         UnsafeError: this cannot be done for certain, or the file is a CR3.
@@ -80,7 +80,8 @@ def edit(file: BinaryIO, xmp: bytes | None, exif: ExifRating | None) -> tuple[Sp
     if exif is not None:
         old = _payload(file, items, EXIF) or b""
         start, block = _divided(old) if old else (_NEW_EXIF, None)
-        changes.append(Change(EXIF, old, start + exif_block.with_rating(block, exif)))
+        if block or exif != ExifRating():
+            changes.append(Change(EXIF, old, start + exif_block.with_rating(block, exif)))
     if xmp is not None:
         changes.append(Change(XMP, _payload(file, items, XMP) or b"", xmp))
     if any(len(change.new) > LARGEST_PAYLOAD for change in changes):

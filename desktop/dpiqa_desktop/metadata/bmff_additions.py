@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from dpiqa_desktop.metadata.bmff_boxes import only
 from dpiqa_desktop.metadata.bmff_items import Items, Kind, Locations
@@ -29,14 +30,14 @@ class Placed:
     length: int
 
 
-def free_number(items: Items) -> int:
-    """A number from which on no item or group has one."""
-    taken = {0, *items.entries, *items.groups}
+def free_numbers(items: Items) -> Iterator[int]:
+    """Numbers above those of all items that neither a group has nor a reference to what is not there."""
+    taken = set(items.groups)
     if items.locations:
         taken.update(items.locations.entries)
     for reference in items.references:
         taken.update((reference.source, *reference.targets))
-    return max(taken) + 1
+    return (number for number in count(max(items.entries, default=0) + 1) if number not in taken)
 
 
 def entering(items: Items, new: Sequence[Placed]) -> Iterator[Splice]:
@@ -50,8 +51,10 @@ def entering(items: Items, new: Sequence[Placed]) -> Iterator[Splice]:
     if not new:
         return
     iinf, iloc, iref = (only(items.boxes, kind) for kind in (b"iinf", b"iloc", b"iref"))
-    if iinf is None or iloc is None or items.count is None or items.locations is None or not items.primary:
+    if iinf is None or iloc is None or items.count is None or items.locations is None:
         raise UnsafeError("has no tables to enter new metadata into")
+    if items.primary is None or items.primary not in items.entries:
+        raise UnsafeError("is damaged: it does not say which image is the photo")
     wide = items.wide_references if iref else max(items.primary, new[-1].number) > 0xFFFF
     grown = [
         (iinf, b"".join(_information(item) for item in new)),
@@ -69,8 +72,8 @@ def entering(items: Items, new: Sequence[Placed]) -> Iterator[Splice]:
         yield Splice(items.meta.end, b"", references)
     growth = len(references) + sum(len(entries) for box, entries in grown if box is not iref)
     yield from items.meta.size.holding(items.meta.size.value + growth)
-    for count in (items.count, items.locations.count):
-        yield from count.holding(count.value + len(new))
+    for number in (items.count, items.locations.count):
+        yield from number.holding(number.value + len(new))
 
 
 def _information(item: Placed) -> bytes:
@@ -80,7 +83,7 @@ def _information(item: Placed) -> bytes:
     return _box(
         b"infe",
         bytes([3 if wide else 2, 0, 0, _HIDDEN])
-        + item.number.to_bytes(4 if wide else 2, "big")
+        + _number(item.number, 4 if wide else 2)
         + bytes(2)  # not protected
         + item.kind.item_type
         + b"\0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from dpiqa_desktop.metadata.embedded import UnsafeError
 from dpiqa_desktop.metadata.splice import Splice
@@ -14,8 +14,8 @@ LARGEST_TABLE = 1 << 20  # bytes; 16 to 20 an item, so for 50,000 items
 LARGEST_PAYLOAD = 16 << 20  # bytes of EXIF or XMP
 
 
-@dataclass(frozen=True)
-class Field:
+# Named tuples here and for the items: a phone's photo of 50 tiles has hundreds, and is read in half the time.
+class Field(NamedTuple):
     """A number in the file, most significant byte first.
 
     Attributes:
@@ -41,8 +41,7 @@ class Field:
         return (Splice(self.offset, self.value.to_bytes(self.size, "big"), value.to_bytes(self.size, "big")),)
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(NamedTuple):
     """A box of a file.
 
     Attributes:
@@ -97,7 +96,7 @@ def outline(file: BinaryIO) -> Outline:
     fault = None
     try:
         for box in _walk(file, 0, size):
-            found.append(box)  # noqa: PERF402 - those before a fault are kept
+            found.append(box)  # noqa: PERF402 - those before a fault count
     except UnsafeError as error:
         fault = error
     if not found or found[0].kind != b"ftyp":

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from dpiqa_desktop.metadata.bmff_additions import Placed, entering, free_number
+from dpiqa_desktop.metadata.bmff_additions import Placed, entering, free_numbers
 from dpiqa_desktop.metadata.bmff_boxes import Box, Outline
 from dpiqa_desktop.metadata.bmff_items import IN_FILE, IN_IDAT, Items, Kind, Location
 from dpiqa_desktop.metadata.embedded import UnsafeError
@@ -107,11 +107,10 @@ def _appending(top: Outline, items: Items, leaving: Sequence[Change]) -> list[Sp
 
 def _placed(items: Items, leaving: Sequence[Change], at: int) -> list[Placed]:
     """Where items will be that follow each other from ``at`` on; new ones get free numbers."""
-    placed, free = [], free_number(items)
+    placed, free = [], free_numbers(items)
     for change in leaving:
         number = items.describing_photo(change.kind)
-        if number is None:
-            number, free = free, free + 1
+        number = next(free) if number is None else number
         placed.append(Placed(number, change.kind, at, len(change.new)))
         at += len(change.new)
     return placed

@@ -6,6 +6,7 @@ EXIF and XMP are items that refer by ``cdsc`` to the image they describe (ISO/IE
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dpiqa_desktop.metadata.bmff_boxes import Box, Field
 from dpiqa_desktop.metadata.embedded import UnsafeError
@@ -32,8 +33,7 @@ EXIF = Kind("EXIF", b"Exif")
 XMP = Kind("XMP", b"mime", b"application/rdf+xml")
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """An entry of ``iinf``.
 
     Attributes:
@@ -47,16 +47,14 @@ class Item:
     plain: bool
 
 
-@dataclass(frozen=True)
-class Extent:
+class Extent(NamedTuple):
     """A run of an item's bytes; its offset counts from the base of the location."""
 
     offset: Field
     length: Field
 
 
-@dataclass(frozen=True)
-class Location:
+class Location(NamedTuple):
     """An entry of ``iloc``.
 
     Attributes:

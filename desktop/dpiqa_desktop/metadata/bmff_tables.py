@@ -29,16 +29,16 @@ class _Cursor:
     def left(self) -> int:
         return len(self._table) - self._read
 
-    def field(self, size: int) -> Field:
-        if size > self.left:
-            raise UnsafeError("is damaged: a table in it ends too early")
-        number = int.from_bytes(self._table[self._read : self._read + size], "big")
-        field = Field(self._at + self._read, size, number)
-        self._read += size
-        return field
-
     def number(self, size: int) -> int:
-        return self.field(size).value
+        end = self._read + size
+        if end > len(self._table):
+            raise UnsafeError("is damaged: a table in it ends too early")
+        number = int.from_bytes(self._table[self._read : end], "big")
+        self._read = end
+        return number
+
+    def field(self, size: int) -> Field:
+        return Field(self._at + self._read, size, self.number(size))
 
     def characters(self, count: int) -> bytes:
         return self.number(count).to_bytes(count, "big")

@@ -147,8 +147,10 @@ def summary(said: Said, wanted: Wanted) -> str:
 
 def _rating(said: Said, stars: int, policy: Policy) -> dict[Name, Change]:
     xmp: dict[Name, Change] = {prop.RATING: str(stars), prop.OUR_RATING: str(stars)}
-    if policy.microsoft or prop.MICROSOFT_RATING in said.properties:  # two that differ would help nobody
-        xmp[prop.MICROSOFT_RATING] = str(prop.microsoft_rating(stars))
+    # One that is there must follow: two that differ would help nobody.
+    there = [name for name in prop.MICROSOFT_RATINGS if name in said.properties]
+    for name in there or [prop.MICROSOFT_RATING] * policy.microsoft:
+        xmp[name] = str(prop.microsoft_rating(stars))
     if policy.labels and _label_is_ours(said):
         xmp[prop.LABEL] = prop.label(stars)
     return xmp
@@ -200,8 +202,11 @@ def _ratings(said: Said) -> Sequence[tuple[int, float]]:
     given: list[tuple[int, float]] = []
     if prop.RATING in said.properties:
         given.append((-1, _number(said.text(prop.RATING))))
-    if prop.MICROSOFT_RATING in said.properties:
-        given.append((0, _stars_of_percent(_number(said.text(prop.MICROSOFT_RATING)))))
+    given += [
+        (0, _stars_of_percent(_number(said.text(name))))
+        for name in prop.MICROSOFT_RATINGS
+        if name in said.properties
+    ]
     if said.exif.rating is not None:
         given.append((0, said.exif.rating))
     elif said.exif.percent is not None:

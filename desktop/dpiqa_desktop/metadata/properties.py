@@ -14,6 +14,8 @@ RATING = Name(_XMP, "Rating")
 LABEL = Name(_XMP, "Label")
 MICROSOFT_RATING = Name("http://ns.microsoft.com/photo/1.0/", "Rating")
 """0, 1, 25, 50, 75, 99 for 0 to 5 stars."""
+MICROSOFT_RATINGS = (MICROSOFT_RATING, Name("http://ns.microsoft.com/photo/1.0", "Rating"))
+"""Some of Windows' own programs leave the slash out."""
 KEYWORDS = Name("http://purl.org/dc/elements/1.1/", "subject")
 HIERARCHICAL_KEYWORDS = Name("http://ns.adobe.com/lightroom/1.0/", "hierarchicalSubject")
 

@@ -145,7 +145,7 @@ def replace_spliced(
     """
     target, status = _look(path)
     with _temporary(path, target, 0o600) as new:
-        with _opened(path, target, status) as original:
+        with _opened(path, target) as original:
             _write_spliced(path, original, splices, before, new)
             _carry(path, original, status, new)
         with _blaming(path, _NO_TIMES):
@@ -175,8 +175,6 @@ def create_new(path: str, content: bytes) -> Version:
     """
     with _blaming(path):
         target = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-        if os.path.lexists(target):
-            raise ReplaceError(path, "is there already")
     with _temporary(path, target, 0o666) as new, _blaming(path):
         _write(new.file, [content])
         os.fsync(new.file.fileno())
@@ -197,7 +195,7 @@ def remove_file(path: str, before: Version) -> None:
         ReplaceError: it was changed, is gone, is read-only or cannot be removed.
     """
     target, status = _look(path)
-    with _opened(path, target, status) as file, _blaming(path):
+    with _opened(path, target) as file, _blaming(path):
         now = version_of(file)
     if not now.same_content(before):
         raise ReplaceError(path, _CHANGED)
@@ -281,15 +279,9 @@ def _look(path: str) -> tuple[str, os.stat_result]:
     return target, status
 
 
-@contextlib.contextmanager
-def _opened(path: str, target: str, status: os.stat_result) -> Iterator[_Hashed]:
+def _opened(path: str, target: str) -> _Hashed:
     with _blaming(path, "cannot be read: no permission"):
-        file = _Hashed(target)
-    with file:
-        # Opened under the same name, yet perhaps no longer the file that was looked at.
-        if not os.path.samestat(os.fstat(file.fileno()), status):
-            raise ReplaceError(path, _CHANGED)
-        yield file
+        return _Hashed(target)
 
 
 @contextlib.contextmanager

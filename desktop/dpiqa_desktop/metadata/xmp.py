@@ -52,7 +52,7 @@ are what the specification of XMP advises to leave to others."""
 def read(packet: bytes) -> dict[Name, Value | None]:
     """Return the photo's properties: texts, and tuples for arrays (``rdf:Bag``, ``rdf:Seq``) of texts.
 
-    Properties of other shapes are left out: structures, references, alternatives, anything with a qualifier.
+    Properties of other shapes are None: structures, references, alternatives, anything with a qualifier.
 
     Raises:
         UnsafeError: it is not certain what the packet says.

@@ -175,7 +175,7 @@ class Contents:
     apart: dict[str, list[Value | None]]
 
 
-def contents(document: Document, apart: Collection[str] = ()) -> Contents:
+def contents(document: Document, apart: Collection[str]) -> Contents:
     """Gather what a packet says.
 
     Args:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count
 
 from dpiqa_desktop.metadata.embedded import UnsafeError
@@ -60,12 +60,13 @@ class Splicer:
             ValueError: a text holds a character that XML cannot.
         """
         missing: dict[Name, Value] = {}
+        places = self._places({name.key for name in changes})
         for name, change in changes.items():
-            places = [(node, place) for node in self._nodes for place in _places(node, name.key)]
-            if len(places) > 1:
+            found = places.get(name.key, [])
+            if len(found) > 1:
                 raise UnsafeError(f"its XMP has {name} twice")
-            if places:
-                self._change(name, *places[0], change)
+            if found:
+                self._change(name, *found[0], change)
             elif (wanted := changed(name, None, change)) is not None:
                 missing[name] = wanted
         if missing:
@@ -73,6 +74,18 @@ class Splicer:
         else:
             self._drop_emptied()
         return self._splices
+
+    def _places(self, keys: Collection[str]) -> dict[str, list[tuple[Element, int | Element]]]:
+        """Return where properties are: in which node, and there an attribute's number or an element."""
+        places: dict[str, list[tuple[Element, int | Element]]] = defaultdict(list)
+        for node in self._nodes:
+            for number, key, _ in attributes_of(node):
+                if key in keys:
+                    places[key].append((node, number))
+            for child in node.children():
+                if child.name in keys:
+                    places[child.name].append((node, child))
+        return places
 
     def _replace(self, start: int, end: int, new: bytes) -> None:
         self._splices.append(Splice(start, self._data[start:end], new))
@@ -91,9 +104,7 @@ class Splicer:
         if wanted is None:
             self._take_out(node, place)
         elif isinstance(wanted, tuple):
-            assert isinstance(
-                place, Element
-            )  # an attribute's value is a text, which no change makes an array
+            assert isinstance(place, Element)  # no change makes an attribute's text an array
             self._change_items(place.children()[0], wanted)
         elif isinstance(place, int):
             where = start_tag(self._data, node).attributes[place]
@@ -260,12 +271,6 @@ class _Spelled:
             % (line, name, inside, rdf, _items(rdf, items, _deeper(inside)), inside, rdf, line, name)
             for name, items in self.arrays
         )
-
-
-def _places(node: Element, key: str) -> Iterator[int | Element]:
-    """Yield where a node has a property: the number of an attribute, or an element."""
-    yield from (place for place, found, _ in attributes_of(node) if found == key)
-    yield from (child for child in node.children() if child.name == key)
 
 
 def _keys(node: Element) -> list[str]:

@@ -21,11 +21,11 @@ Binding = tuple[str | None, str | None]  # a prefix and its URI
 BETWEEN = "\n"
 """Stands between namespace and local name in expat's names: no local name can hold it."""
 
-# As a tree a packet takes up to 20 times its size where it consists of tiny attributes, and 70 times where it
-# consists of tiny elements: some 350 MB at worst. What is larger is a fault of some program, or made to hurt.
+# Expat's list of one element's attributes takes up to 20 times the packet's size, 350 MB at worst; a tree of
+# so many parts takes 70 MB, and an edit some seconds. What is larger is some fault, or made to hurt.
 _LARGEST = 16 << 20
-_MOST_ELEMENTS = 250_000
-# The walks over the tree recurse; real packets nest fewer than 30 deep.
+_MOST_PARTS = 250_000  # elements and attributes
+# The walks over the tree recurse; the deepest of 55 real packets has 14 levels.
 _DEEPEST = 100
 
 _ATTRIBUTE = re.compile(rb"""([ \t\r\n]+)([^ \t\r\n=<>/"']+)[ \t\r\n]*=[ \t\r\n]*(?:"([^"<]*)"|'([^'<]*)')""")
@@ -166,7 +166,7 @@ class _Builder:
         self._open = [self._top]
         self._prefixes: list[Binding] = []
         self._declared: list[Binding] = []  # since the last start tag
-        self._elements = 0
+        self._parts = 0
         self._closing: int | None = None
 
     def document(self) -> Document:
@@ -203,9 +203,9 @@ class _Builder:
             self._declared.clear()
         self._open[-1].content.append(element)
         self._open.append(element)
-        self._elements += 1
-        if len(self._open) > _DEEPEST or self._elements > _MOST_ELEMENTS:
-            raise UnsafeError("its XMP has more elements than any real packet, or deeper ones")
+        self._parts += 1 + len(attributes) // 2
+        if len(self._open) > _DEEPEST or self._parts > _MOST_PARTS:
+            raise UnsafeError("its XMP has more parts than any real packet, or is deeper nested")
 
     def _end(self, name: str) -> None:
         self._open.pop().close = self._parser.CurrentByteIndex
