@@ -100,13 +100,13 @@ def undo(options: BatchOptions) -> ExitCode:
         run = _run_to_undo(options, moves, writes)
         if isinstance(run, str):
             failed = writing.undo(writes.entries_below(run), writes, store, console)
-        elif run is not None and writes.has(run):
-            console.say(f"taking back run {run}")
-            failed = writing.undo(writes.entries(run), writes, store, console)
         else:
             if run is not None:
                 console.say(f"taking back run {run}")
-            failed = _tell(relocate.undo(moves, run), console)
+            if run is not None and writes.has(run):
+                failed = writing.undo(writes.entries(run), writes, store, console)
+            else:
+                failed = _tell(relocate.undo(moves, run), console)
     return code_of_run(failed, interrupted=False)
 
 

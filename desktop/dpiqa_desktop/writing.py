@@ -140,11 +140,13 @@ def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store, console:
     Raises:
         JournalError: the journal fails.
     """
-    failed = 0
-    for outcome in take_back(entries, journal, store):
+    failed = done = 0
+    for done, outcome in enumerate(take_back(entries, journal, store), 1):
         if isinstance(outcome, TakenBack):
             console.taken_back(outcome.path, outcome.removed, outcome.exactly)
         else:
             failed += 1
             console.failed(outcome.path, outcome.reason)
+    if not done:
+        console.say("there is nothing to take back")
     return failed
