@@ -140,13 +140,14 @@ def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store, console:
     Raises:
         JournalError: the journal fails.
     """
-    failed = done = 0
-    for done, outcome in enumerate(take_back(entries, journal, store), 1):
+    taken_back = failed = 0
+    for outcome in take_back(entries, journal, store):
         if isinstance(outcome, TakenBack):
+            taken_back += 1
             console.taken_back(outcome.path, outcome.removed, outcome.exactly)
         else:
             failed += 1
             console.failed(outcome.path, outcome.reason)
-    if not done:
+    if not taken_back + failed:
         console.say("there is nothing to take back")
     return failed
