@@ -131,7 +131,7 @@ class BatchOptions:
 
     def _check_undo(self, sorting: list[str]) -> None:
         if self.paths or sorting or self.write != "none":
-            raise UsageError("--undo takes one run or folder and goes with no other work")
+            raise UsageError("--undo takes one run or folder behind it, and goes with no other work")
         assert self.undo is not None
         number = self.undo == "latest" or (self.undo.isdecimal() and len(self.undo) < 10)
         if not number and not os.path.isdir(self.undo):

@@ -106,7 +106,7 @@ def test_every_report_is_written(shoot, tmp_path):
         (["FOLDER", "--to", "x"], "--to goes with"),
         (["FOLDER", "--dry-run"], "--dry-run goes with"),
         (["FOLDER", "--move-below", "0.3", "--copy-top", "3", "--to", "x"], "choose one"),
-        (["FOLDER", "--undo"], "--undo takes no folders"),
+        (["FOLDER", "--undo"], "--undo takes one run or folder"),
         (["--undo", "yesterday"], "takes the number of a run"),
         (["--undo"], "nothing to undo"),
         (["--undo", "9" * 30], "takes the number of a run"),
