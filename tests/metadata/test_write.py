@@ -9,6 +9,7 @@ import stat
 import subprocess
 from contextlib import closing
 from datetime import datetime, timezone
+from pathlib import Path
 
 import piexif
 import pytest
@@ -312,6 +313,32 @@ def test_two_photos_of_one_name_do_not_share_a_sidecar(shoot, write):
     write(shoot / "a.jpg", where="sidecar")
     write(shoot / "a.png", BETTER, where="sidecar")
     assert set(tree(shoot)) == {"a.jpg", "a.png", "a.jpg.xmp", "a.png.xmp"}
+
+
+def test_raw_files_are_judged_by_one_photo_only(shoot, write):
+    for name in ("a.jpg", "a.png"):
+        save_photo(shoot / name)
+    (shoot / "a.RAF").write_bytes(b"raw data")
+    assert [Path(outcome.path).name for outcome in write(shoot / "a.jpg")] == ["a.jpg", "a.xmp"]
+    assert [Path(outcome.path).name for outcome in write(shoot / "a.png", BETTER)] == ["a.png"]
+
+
+def test_two_raw_files_of_one_name_have_sidecars_of_their_own(shoot, write):
+    for name in ("a.RAF", "a.X3F"):
+        (shoot / name).write_bytes(b"raw data")
+    for name in ("a.RAF", "a.X3F"):
+        assert [Path(outcome.path).name for outcome in write(shoot / name)] == [f"{name}.xmp"]
+
+
+def test_a_sidecar_that_comes_while_we_write_is_seen(shoot, store, journal):
+    writer = Writer(store, journal, Settings())
+    for name in ("a.RAF", "b.RAF"):
+        (shoot / name).write_bytes(b"raw data")
+    writer.write(str(shoot / "a.RAF"), VERDICT)
+    rating = b'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="3" darktable:xmp_version'
+    (shoot / "b.xmp").write_bytes(SIDECAR.replace(b"darktable:xmp_version", rating))
+    (outcome,) = writer.write(str(shoot / "b.RAF"), VERDICT)
+    assert (outcome.made, outcome.rating_kept) == (False, True)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows knows neither")

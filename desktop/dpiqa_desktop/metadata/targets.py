@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -136,11 +136,15 @@ class _Family:
 
     def __init__(self, photo: str, listing: Listing) -> None:
         self._folder, name = os.path.split(photo)
-        self._names = listing.files_of(photo)
-        photos = [other for other in self._names if other == name or is_photo(other)]
+        names = listing.files_of(photo)
+        photos = [other for other in names if other == name or is_photo(other)]
         self._raw = [other for other in photos if sidecar.is_raw(other)]
         self._rendered = [other for other in photos if other not in self._raw]
-        self.members = [self._path(member) for member in dict.fromkeys((name, *self._raw))]
+        self._sidecars = self._now_there(photos, [other for other in names if _is_sidecar(other)])
+        # RAW files are judged by the first that was made from them; without one, each by itself.
+        judged = self._raw if name in self._rendered[:1] else ()
+        self.members = [self._path(member) for member in (name, *judged)]
+        self._photos = [self._path(member) for member in photos if member == name or member in self._raw]
 
     def has_users_rating(self) -> bool:
         """Whether any document of the photo has one, or cannot be read: then it may."""
@@ -148,11 +152,10 @@ class _Family:
 
     def documents(self) -> Iterator[Said | None]:
         """Yield what all of the photo's files say; None for one that cannot be read or understood."""
-        for member in self.members:
-            yield _said_or_none(said_by_photo, member)
-        for name in self._names:
-            if name.lower().endswith(".xmp"):
-                yield _said_or_none(said_by_sidecar, self._path(name))
+        for photo in self._photos:
+            yield _said_or_none(said_by_photo, photo)
+        for name in self._sidecars:
+            yield _said_or_none(said_by_sidecar, self._path(name))
 
     def has_own_sidecar(self, member: str) -> bool:
         """Whether there is one that belongs to no other of the photo's files."""
@@ -173,18 +176,27 @@ class _Family:
             existing = self._existing(name, possible)
             if existing is not None:
                 return self._path(existing), True
-        new = self._path(sidecar.sidecar_name(name, namings[0]))
-        return new, os.path.lexists(new)  # somebody may have made it since the folder was listed
+        return self._path(sidecar.sidecar_name(name, namings[0])), False
+
+    def _now_there(self, photos: Sequence[str], listed: Sequence[str]) -> list[str]:
+        """The listed sidecars, and those that somebody has made since the folder was listed."""
+        possible = {sidecar.sidecar_name(photo, naming) for photo in photos for naming in sidecar.NAMINGS}
+        return sorted({*listed, *(name for name in possible if os.path.lexists(self._path(name)))})
 
     def _may_share(self, name: str) -> bool:
         """A RAW file and what was made from it have one sidecar in Adobe's naming; two JPEGs may not."""
-        return name in self._raw or len(self._rendered) == 1
+        alike = self._rendered or self._raw
+        return len(alike) == 1 or name not in alike
 
     def _existing(self, name: str, naming: sidecar.Naming) -> str | None:
-        return sidecar.find(sidecar.sidecar_name(name, naming), self._names)
+        return sidecar.find(sidecar.sidecar_name(name, naming), self._sidecars)
 
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name)
+
+
+def _is_sidecar(name: str) -> bool:
+    return name.lower().endswith(".xmp")
 
 
 def _said_or_none(read: Callable[[str], Said], path: str) -> Said | None:
