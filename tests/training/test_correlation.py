@@ -136,7 +136,7 @@ def test_about_95_of_100_intervals_hold_the_truth():
         scores, mos = rng.multivariate_normal([0, 0], [[1, rho], [rho, 1]], 50).T
         interval = bootstrap(scores, mos, resamples=60)
         hits += interval.low.plcc <= rho <= interval.high.plcc
-    # Percentile intervals of so few photos cover a little less than 95 %; 84 to 100 is 4 deviations around 92.
+    # Intervals of so few photos cover a little less than 95 %; 84 to 99 is three deviations around 92.
     assert 84 <= hits <= 99
 
 
