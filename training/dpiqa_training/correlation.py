@@ -9,6 +9,9 @@ import numpy as np
 from scipy import optimize, special, stats
 
 CONFIDENCE = 0.95
+_WIDTHS = (0.01, 10.0)  # of a logistic, in deviations of the scores: a step, and a line
+_START_WIDTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+_Parameters = tuple[float, float, float, float]
 _CHUNK = 4_000_000  # numbers of resampled photos held at once: 32 MB an array
 
 
@@ -79,22 +82,23 @@ def agreement(scores: np.ndarray, mos: np.ndarray) -> Agreement:
 def fit_logistic(scores: np.ndarray, mos: np.ndarray) -> Logistic:
     """Fit MOS by least squares.
 
-    From several starts, steep and flat, since not every one finds the optimum; where none converges, or there
-    are fewer than four photos, the best start is given.
+    Where the relation is hardly bent, the best logistic has its ends at infinity, and an unbounded search
+    does not converge: it is held within what looks the same on the data. It starts from the best of a grid of
+    middles and widths, for each of which the best ends follow in closed form.
 
     Args:
         scores, mos: (N,); scores of any scale, rising or falling with MOS.
     """
-    # Standardised, so that one set of starts and one idea of convergence serve every scale.
+    # Standardised, so that one grid serves every scale.
     shift, scale = float(np.mean(scores)), float(np.std(scores)) or 1.0
     standard = (scores - shift) / scale
-    falling = _pearson(standard, mos) < 0
-    ends = (float(np.min(mos)), float(np.max(mos)))
-    top, bottom = ends if falling else ends[::-1]
-    starts = [(top, bottom, float(np.median(standard)), width) for width in (0.5, 1.0, 0.1, 3.0)]
-    candidates = [*starts, *(found for start in starts if (found := _improved(standard, mos, start)))]
-    best = min(candidates, key=lambda parameters: float(_rmse(_logistic(standard, *parameters), mos)))
-    return Logistic(best[0], best[1], best[2] * scale + shift, abs(best[3]) * scale)
+    middles = [*np.quantile(standard, (0.1, 0.3, 0.5, 0.7, 0.9)), standard.min() - 1, standard.max() + 1]
+    starts = [_with_ends(standard, mos, middle, width) for middle in middles for width in _START_WIDTHS]
+    start = min(starts, key=lambda parameters: _misfit(standard, mos, parameters))
+    found = _improved(standard, mos, start)
+    # A search that was given up may have found less than it started from.
+    best = min(start, found, key=lambda parameters: _misfit(standard, mos, parameters))
+    return Logistic(best[0], best[1], best[2] * scale + shift, best[3] * scale)
 
 
 def bootstrap(scores: np.ndarray, mos: np.ndarray, resamples: int = 1000, seed: int = 0) -> Interval:
@@ -168,23 +172,36 @@ def _rmse(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return difference
 
 
-def _logistic(scores: np.ndarray, top: float, bottom: float, middle: float, width: float) -> np.ndarray:
-    slope: np.ndarray = special.expit((scores - middle) / max(abs(width), 1e-6))
-    return bottom + (top - bottom) * slope
+def _misfit(scores: np.ndarray, mos: np.ndarray, parameters: _Parameters) -> float:
+    return float(_rmse(_logistic(scores, *parameters), mos))
 
 
-_Parameters = tuple[float, float, float, float]
+def _with_ends(scores: np.ndarray, mos: np.ndarray, middle: float, width: float) -> _Parameters:
+    """Give the logistic of that middle and width which fits best: top and bottom enter linearly."""
+    rise = special.expit((scores - middle) / width)
+    (top, bottom), *_ = np.linalg.lstsq(np.stack([rise, 1 - rise], axis=1), mos, rcond=None)
+    return float(top), float(bottom), float(middle), width
 
 
-def _improved(scores: np.ndarray, mos: np.ndarray, start: _Parameters) -> _Parameters | None:
+def _improved(scores: np.ndarray, mos: np.ndarray, start: _Parameters) -> _Parameters:
     if len(scores) < len(start):
-        return None
+        return start
+    reach = 3 + float(np.abs(scores).max())
+    lowest = (-np.inf, -np.inf, -reach, _WIDTHS[0])
+    highest = (np.inf, np.inf, reach, _WIDTHS[1])
     try:
         with warnings.catch_warnings():
             # How sure the parameters are is not asked for, and often cannot be said.
             warnings.simplefilter("ignore", optimize.OptimizeWarning)
-            found, _ = optimize.curve_fit(_logistic, scores, mos, p0=start, maxfev=2000)
+            found, _ = optimize.curve_fit(
+                _logistic, scores, mos, p0=start, bounds=(lowest, highest), x_scale="jac", max_nfev=500
+            )
     except RuntimeError:  # no convergence
-        return None
+        return start
     top, bottom, middle, width = map(float, found)
     return top, bottom, middle, width
+
+
+def _logistic(scores: np.ndarray, top: float, bottom: float, middle: float, width: float) -> np.ndarray:
+    rise: np.ndarray = special.expit((scores - middle) / width)
+    return bottom + (top - bottom) * rise
