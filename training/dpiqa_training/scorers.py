@@ -44,7 +44,7 @@ class Scorer:
             DPIQAError: a photo cannot be read, or the metric failed on it.
         """
         size = self.backend.input_size
-        bar = tqdm(paths, self.name, unit="photo", leave=False)
+        bar = tqdm(paths, self.name, unit="photo", leave=False, disable=None)
         return self._score((read_pixels(path, size) for path in bar), lambda index: str(paths[index]))
 
     def score_pixels(self, photos: Iterable[np.ndarray]) -> np.ndarray:
