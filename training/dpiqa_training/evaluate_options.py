@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dpiqa_plugin.errors import UsageError
+from dpiqa_training.datasets import NAMES
 
 if TYPE_CHECKING:
     from dpiqa_training.evaluate import Evaluation
-
-_DATASETS = ("koniq", "clive", "flive", "spaq", "biq2021")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="NAME=DIR",
-        help=f"data sets: {', '.join(_DATASETS)}, as published or in pyiqa's layout (default name: biq2021)",
+        help=f"data sets: {', '.join(NAMES)}, as published or in pyiqa's layout (default name: biq2021)",
     )
     parser.add_argument(
         "--part",
@@ -79,11 +78,11 @@ def read_evaluate_options(arguments: argparse.Namespace) -> EvaluateOptions:
     for text in arguments.data:
         name, equals, folder = text.partition("=")
         # A folder by itself is BIQ2021's, also one with = in its name.
-        name, folder = (name, folder) if equals and name in _DATASETS else ("biq2021", text)
+        name, folder = (name, folder) if equals and name in NAMES else ("biq2021", text)
         if name in data:
             raise UsageError(f"--data: {name} is given twice")
         if not Path(folder).is_dir():
-            names = ", ".join(f"{name}=DIR" for name in _DATASETS)
+            names = ", ".join(f"{name}=DIR" for name in NAMES)
             raise UsageError(f"--data: {folder} is not a folder; give one or more of {names}")
         data[name] = Path(folder)
     if not data and arguments.clean is None:

@@ -21,9 +21,7 @@ READERS: dict[str, Callable[[Path], list[LabelledPhoto]]] = {
     "flive": read_flive,
     "spaq": read_spaq,
 }
-"""Names as in the model cards of the plugin, and readers of the published layouts."""
-
-NAMES = (*READERS, "biq2021")
+"""Readers of whole data sets as published, by their names; BIQ2021 is read by parts."""
 
 
 def read_dataset(name: str, root: Path) -> list[LabelledPhoto]:
