@@ -157,7 +157,7 @@ def test_equal_scores_are_not_ranked_rightly():
 
 def test_a_folder_without_photos_has_no_ladders(tmp_path):
     with pytest.raises(UsageError, match="no photos here"):
-        find_clean_photos(tmp_path)
+        find_clean_photos([EXAMPLES, tmp_path])
 
 
 def test_weights_of_a_file_score_as_the_bundled_metric():
@@ -198,7 +198,7 @@ def test_the_command_measures_data_sets_and_ladders(tmp_path, capsys):
     clean = tmp_path / "clean"
     labelled_sets.photos(clean, ("a.png",))
     out = tmp_path / "out"
-    arguments = ["evaluate", "--data", f"koniq={root}", "--part", "all", "--clean", str(clean)]
+    arguments = ["evaluate", "--data", f"koniq={root}", "--part", "all", "--ladders", str(clean)]
     assert main([*arguments, "--metrics", "dpiqa_lite", "piqe", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert "| koniq " in printed
@@ -218,7 +218,7 @@ def test_the_command_measures_data_sets_and_ladders(tmp_path, capsys):
         (["--data", "koniq=nowhere"], "nowhere is not a folder"),
         (["--data", ".", "biq2021=."], "biq2021 is given twice"),
         (["--data", "biq2021=.", "--part", "test"], "only the part val"),
-        (["--clean", "EXAMPLES", "--metrics", "nonsense"], "there is no metric nonsense"),
+        (["--ladders", "EXAMPLES", "--metrics", "nonsense"], "there is no metric nonsense"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments, reason, capsys):

@@ -1,8 +1,7 @@
 """Ladders of synthetic distortions: one clean photo, ever worse in one way.
 
 The kinds are what goes wrong in a camera or after it. Severity is a number, 1 is slight and 5 is severe; what
-it means for each kind stands with it, and is interpolated geometrically between, so that a step looks about
-equally large everywhere. Sizes are in pixels of a photo of about 512 x 512.
+it means for each kind is interpolated geometrically, so that a step looks about equally large everywhere.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ def ladder(photo: np.ndarray, kind: str, shift: float, seed: int) -> list[np.nda
     """Distort a photo at the severities of ``LEVELS``, each plus ``shift``.
 
     Args:
-        photo: uint8 RGB (H, W, 3), clean.
+        photo: uint8 RGB (H, W, 3), clean; lengths below are in pixels of a photo of 512.
         kind: one of ``KINDS``.
-        shift: -0.5..0.5; moves the whole ladder, to train on more than five severities. 0 to measure.
+        shift: -0.5..0.5; moves the whole ladder, to train on more than five severities.
         seed: of the noise and of the direction of the motion, which all levels of a ladder share.
 
     Returns:
@@ -59,10 +58,9 @@ def _noise(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.n
 
 
 def _jpeg(photo: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """JPEG of quality 50 to 5, as Pillow (libjpeg) counts it, with halved colour resolution."""
+    """JPEG of quality 50 to 5."""
     compressed = io.BytesIO()
-    quality = round(_between(50.0, 5.0, severity))
-    Image.fromarray(photo).save(compressed, "JPEG", quality=quality, subsampling="4:2:0")
+    Image.fromarray(photo).save(compressed, "JPEG", quality=round(_between(50.0, 5.0, severity)))
     return np.asarray(Image.open(compressed))
 
 
@@ -92,7 +90,6 @@ def _between(slight: float, severe: float, severity: float) -> float:
 
 
 def _filtered(channel: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    # Direct sums: the kernel is a line, and its zeros are left out; by FFT it took three times as long.
     filtered: np.ndarray = ndimage.convolve(channel, kernel, mode="nearest")
     return filtered
 

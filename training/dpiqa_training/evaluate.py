@@ -146,11 +146,15 @@ def score_photos(model: nn.Module, photos: list[LabelledPhoto], device: str) -> 
 
 
 def evaluate_model(model: nn.Module, photos: list[LabelledPhoto], device: str) -> dict[str, Agreement]:
-    """Agreement over all photos (key ``all``) and by subset, of a model in training."""
-    scores = score_photos(model, photos, device)
+    """Agreement over all photos (key ``all``) and by subset."""
+    return agreement_by_subset(score_photos(model, photos, device), photos)
+
+
+def agreement_by_subset(scores: np.ndarray, photos: list[LabelledPhoto]) -> dict[str, Agreement]:
+    """Compare scores (N,) of N photos with their MOS, as ``evaluate_model``."""
     mos = np.array([photo.mos for photo in photos])
     subsets = np.array([photo.subset for photo in photos])
-    result = {ALL: agreement(scores, mos)}
+    result = {"all": agreement(scores, mos)}
     for name in sorted(set(subsets.tolist())):
         result[name] = agreement(scores[subsets == name], mos[subsets == name])
     return result

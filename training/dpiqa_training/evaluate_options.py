@@ -24,7 +24,7 @@ class EvaluateOptions:
         splits: folder of split files; None for official splits.
         metrics: names in pyiqa, ours included.
         weights: of another ``dpiqa_lite``, measured beside the metrics; or None.
-        clean: folder of photos without faults to distort; or None.
+        ladders: folders of photos without faults to distort.
         out: folder for the report; None only prints it.
         device: ``auto``, ``cpu`` or a torch device.
     """
@@ -34,7 +34,7 @@ class EvaluateOptions:
     splits: Path | None
     metrics: tuple[str, ...]
     weights: Path | None
-    clean: Path | None
+    ladders: tuple[Path, ...]
     out: Path | None
     device: str
 
@@ -62,7 +62,12 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="lite.safetensors to measure, too")
     parser.add_argument(
-        "--clean", type=Path, metavar="DIR", help="photos without faults, to rank synthetic distortions of"
+        "--ladders",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="distort the faultless photos in DIR and see whether scores fall; may be given twice",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="for tables, JSON and scatter plots")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default: auto)")
@@ -85,8 +90,8 @@ def read_evaluate_options(arguments: argparse.Namespace) -> EvaluateOptions:
             names = ", ".join(f"{name}=DIR" for name in NAMES)
             raise UsageError(f"--data: {folder} is not a folder; give one or more of {names}")
         data[name] = Path(folder)
-    if not data and arguments.clean is None:
-        raise UsageError("nothing to measure on: give --data, --clean or both")
+    if not data and not arguments.ladders:
+        raise UsageError("nothing to measure on: give --data, --ladders or both")
     metrics = tuple(dict.fromkeys(arguments.metrics or (() if arguments.weights else ("dpiqa_lite",))))
     return EvaluateOptions(
         data,
@@ -94,7 +99,7 @@ def read_evaluate_options(arguments: argparse.Namespace) -> EvaluateOptions:
         arguments.splits,
         metrics,
         arguments.weights,
-        arguments.clean,
+        tuple(arguments.ladders),
         arguments.out,
         arguments.device,
     )
@@ -114,7 +119,7 @@ def run_evaluation(options: EvaluateOptions) -> Evaluation:
     from dpiqa_training.severity_ladders import find_clean_photos, rank_ladders
 
     # Data and photos first: a typing error there should not wait for models to load.
-    clean = find_clean_photos(options.clean) if options.clean else []
+    clean = find_clean_photos(options.ladders)
     datasets = {
         name: read_part(name, root, options.part, options.splits) for name, root in options.data.items()
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,15 +33,18 @@ class LadderResult:
     ranked_rightly: float
 
 
-def find_clean_photos(folder: Path) -> list[Path]:
-    """Give the photos in a folder, sorted by name.
+def find_clean_photos(folders: Sequence[Path]) -> list[Path]:
+    """Give the photos in some folders, sorted by name in each.
 
     Raises:
-        UsageError: there are none.
+        UsageError: there are none in one of them.
     """
-    found = sorted(p for p in folder.glob("*") if p.suffix.lower() in _SUFFIXES)
-    if not found:
-        raise UsageError(f"{folder}: no photos here; give a folder of photos without faults")
+    found = []
+    for folder in folders:
+        photos = sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)
+        if not photos:
+            raise UsageError(f"{folder}: no photos here; give a folder of photos without faults")
+        found += photos
     return found
 
 
