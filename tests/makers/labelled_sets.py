@@ -67,7 +67,7 @@ def flive(root: Path) -> Path:
     table(database / "labels_image.csv", "name,mos", *rows)
     table(database / "labels640.csv", "mos_image,name_image,width_image", f"58.65,{names[2]},1200")
     table(
-        database / "labels<=640_padded.csv",
+        database / "labels=640_padded.csv",
         "name_image,mos_image,is_valid",
         f"{names[0]},75.4,False",
         f"{names[1]},0.0,True",

@@ -185,7 +185,7 @@ def test_flive_has_no_parts_without_the_table_of_its_test_part(tmp_path):
 
 def test_a_flag_of_flive_that_is_none_is_named_by_its_line(tmp_path):
     root = labelled_sets.flive(tmp_path)
-    table(root / "database" / "labels<=640_padded.csv", "name_image,is_valid", "EE371R/rq59.jpg,perhaps")
+    table(root / "database" / "labels=640_padded.csv", "name_image,is_valid", "EE371R/rq59.jpg,perhaps")
     with pytest.raises(DPIQAError, match=r"padded\.csv, line 2: is_valid .* got 'perhaps'"):
         read_flive(root)
 

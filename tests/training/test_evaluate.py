@@ -16,6 +16,7 @@ from dpiqa_plugin.models.lite import BUNDLED_WEIGHTS
 from dpiqa_training.cli import main
 from dpiqa_training.correlation import agreement
 from dpiqa_training.datasets import LabelledPhoto
+from dpiqa_training.datasets.biq2021 import read_validation
 from dpiqa_training.datasets.catalogue import READERS, read_part
 from dpiqa_training.distortions import KINDS
 from dpiqa_training.evaluate import evaluate
@@ -217,7 +218,7 @@ def test_the_command_measures_data_sets_and_ladders(tmp_path, capsys):
         ([], "nothing to measure on"),
         (["--data", "koniq=nowhere"], "nowhere is not a folder"),
         (["--data", ".", "biq2021=."], "biq2021 is given twice"),
-        (["--data", "biq2021=.", "--part", "test"], "only the part val"),
+        (["--data", "biq2021=.", "--part", "all"], "BIQ2021"),
         (["--ladders", "EXAMPLES", "--metrics", "nonsense"], "there is no metric nonsense"),
     ],
 )
@@ -228,8 +229,10 @@ def test_what_makes_no_sense_is_refused(arguments, reason, capsys):
 
 
 def test_a_folder_by_itself_is_biq2021(shared, tmp_path, capsys):
-    assert main(["evaluate", "--data", str(shared / "data" / "biq2021-small"), "--out", str(tmp_path)]) == 0
-    comparisons = json.loads((tmp_path / "evaluation.json").read_text())["comparisons"]
-    assert (comparisons[0]["subset"], comparisons[0]["agreement"]["count"]) == ("all", 120)
-    assert comparisons[0]["trained_on_it"]
+    root = shared / "data" / "biq2021-small"
+    assert main(["evaluate", "--data", str(root), "--out", str(tmp_path)]) == 0
+    whole = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))["comparisons"][0]
+    assert (whole["dataset"], whole["subset"]) == ("biq2021", "all")
+    assert whole["agreement"]["count"] == len(read_validation(root))
+    assert whole["trained_on_it"]
     assert "dpiqa_lite*" in capsys.readouterr().out
