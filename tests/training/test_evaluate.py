@@ -11,7 +11,7 @@ from makers.tiny_training import EXAMPLES
 from PIL import Image
 from scipy import stats
 
-from dpiqa_plugin.errors import DPIQAError, MetricError, PhotoError, UsageError
+from dpiqa_plugin.errors import DPIQAError, MetricError, PhotoError, ReportError, UsageError
 from dpiqa_plugin.models.lite import BUNDLED_WEIGHTS
 from dpiqa_training.cli import main
 from dpiqa_training.correlation import agreement
@@ -129,6 +129,12 @@ def test_the_report_holds_every_figure_of_every_data_set(greys, tmp_path):
     assert data["comparisons"][1]["agreement"]["srcc"] is None
     with Image.open(files[3]) as plot:
         assert plot.width > plot.height  # two metrics side by side
+
+
+def test_a_report_that_cannot_be_written_is_named(greys, tmp_path):
+    evaluation = evaluate([scripted("bright", brightness)], {"greys": greys[:2]})
+    with pytest.raises(ReportError, match=r"cannot write the report to .*0\.png"):
+        write_report(evaluation, tmp_path / "0.png")
 
 
 def test_a_mean_over_data_sets_leaves_out_those_trained_on(greys):

@@ -129,3 +129,9 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path, text, reason):
     with pytest.raises(DPIQAError, match=rf"set\.csv.*{reason}"):
         split_photos(file, ROOT, unsplit(2), Shares())
     assert file.read_text() == text
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "splits").write_text("a file where a folder should be")
+    with pytest.raises(DPIQAError, match=r"cannot write the split file .*set\.csv"):
+        split_photos(tmp_path / "splits" / "set.csv", ROOT, unsplit(20), Shares())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,8 +111,6 @@ def run_evaluation(options: EvaluateOptions) -> Evaluation:
     Raises:
         DPIQAError: whatever is wrong with data, metrics or photos.
     """
-    from dataclasses import replace
-
     from dpiqa_training.datasets.catalogue import read_part
     from dpiqa_training.evaluate import evaluate
     from dpiqa_training.scorers import metric_scorer, weights_scorer

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dpiqa_plugin.atomic import replacing
+from dpiqa_plugin.errors import ReportError
 from dpiqa_training.correlation import fit_logistic
 from dpiqa_training.distortions import KINDS
 from dpiqa_training.evaluate import ALL, Comparison, Evaluation, ScoredPhotos
@@ -46,16 +47,23 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
 
     Returns:
         the files.
+
+    Raises:
+        ReportError: they cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     text, data = folder / "evaluation.md", folder / "evaluation.json"
-    with replacing(text) as beside:
-        beside.write_text(report(evaluation) + "\n", encoding="utf-8")
-    with replacing(data) as beside:
-        beside.write_text(json.dumps(_plain(evaluation), indent=1, allow_nan=False) + "\n", encoding="utf-8")
     plots = [folder / f"scatter-{some.dataset}.png" for some in evaluation.scored]
-    for some, plot in zip(evaluation.scored, plots, strict=True):
-        save_scatter(some, plot)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(text) as beside:
+            beside.write_text(report(evaluation) + "\n", encoding="utf-8")
+        with replacing(data) as beside:
+            plain = json.dumps(_plain(evaluation), indent=1, allow_nan=False)
+            beside.write_text(plain + "\n", encoding="utf-8")
+        for some, plot in zip(evaluation.scored, plots, strict=True):
+            save_scatter(some, plot)
+    except OSError as error:
+        raise ReportError(f"cannot write the report to {folder}: {error}") from error
     return [text, data, *plots]
 
 
