@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import struct
+import subprocess
 from io import BytesIO
 
 import pytest
@@ -18,6 +22,8 @@ FOUR = ExifRating(4, 73)
 PACKET = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="%s"/></x:xmpmeta>' % (
     b"http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 )
+OTHER = PACKET.replace(b"<rdf:RDF ", b"<rdf:RDF\n")  # of the same size
+LONGER = PACKET + b" "
 
 
 def tiff(frames=1, trailer=b"", **options):
@@ -33,6 +39,23 @@ FILES = {
     "three frames": tiff(frames=3),
     "trailing byte": tiff(trailer=b"x"),
     "with XMP": tiff(tiffinfo={700: PACKET}),
+    # Pillow writes in this machine's order only: ImageJ's and many scanners' is the other one.
+    "big-endian": struct.pack(">2sHIHHHII", b"MM", 42, 8, 9, 256, 4, 1, 2)
+    + b"".join(
+        struct.pack(">HHI", tag, 3, 1) + struct.pack(">HH", value, 0)
+        for tag, value in (
+            (257, 1),
+            (258, 8),
+            (259, 1),
+            (262, 1),
+            (273, 8 + 2 + 9 * 12 + 4),
+            (277, 1),
+            (278, 1),
+            (279, 2),
+        )
+    )
+    + bytes(4)
+    + b"\x11\xee",
 }
 
 
@@ -75,6 +98,116 @@ def test_again_and_again(content):
     assert len(frames(content)) >= 1
 
 
+def test_what_is_said_already_is_not_written(content):
+    once = changed(content, PACKET, FOUR)
+    assert tiff_file.edit(BytesIO(once), PACKET, FOUR) == ()
+    assert tiff_file.edit(BytesIO(content), None, ExifRating()) == ()
+    assert tiff_file.edit(BytesIO(content), None, None) == ()
+
+
+def test_what_has_the_same_size_is_changed_in_its_place(content):
+    once = changed(content, PACKET, FOUR)
+    twice = changed(once, OTHER, ExifRating(1, 7))
+    assert len(twice) == len(once)
+    assert tiff_file.read(BytesIO(twice)) == Embedded(ExifRating(1, 7), OTHER)
+    assert frames(twice) == frames(content)
+
+
+def test_a_packet_of_the_same_size_stays_in_its_place_if_the_rating_cannot():
+    with_packet = FILES["with XMP"]
+    result = changed(with_packet, OTHER, FOUR)
+    assert (result.count(OTHER), result.count(PACKET)) == (1, 0)
+    assert tiff_file.read(BytesIO(result)) == Embedded(FOUR, OTHER)
+
+
+@pytest.mark.parametrize("place", [0, 10, -1, +1])
+def test_a_pointer_astray_does_not_get_anything_overwritten(place):
+    content = bytearray(FILES["with XMP"])
+    at = content.index(struct.pack("<HHI", 700, 1, len(PACKET))) + 8
+    if place in (-1, 1):
+        place += int.from_bytes(content[at : at + 4], "little")
+    content[at : at + 4] = struct.pack("<I", place)
+    result = changed(bytes(content), OTHER, FOUR)
+    assert result[8:].startswith(content[8:])
+    assert tiff_file.read(BytesIO(result)) == Embedded(FOUR, OTHER)
+
+
+def test_a_rating_is_taken_out_and_the_packet_stays(content):
+    rated = changed(content, PACKET, FOUR)
+    assert tiff_file.read(BytesIO(changed(rated, None, ExifRating()))) == Embedded(ExifRating(), PACKET)
+
+
+def test_exiftool_reads_both(content, tmp_path):
+    if shutil.which("exiftool") is None:
+        pytest.skip("needs ExifTool")
+    path = tmp_path / "photo.tif"
+    packet = PACKET.replace(b"/></x:", b"><rdf:Description xmp:Rating='4'/></rdf:RDF></x:").replace(
+        b"xmlns:rdf", b"xmlns:xmp='http://ns.adobe.com/xap/1.0/' xmlns:rdf"
+    )
+    path.write_bytes(changed(content, packet, FOUR))
+    done = subprocess.run(["exiftool", "-j", "-G1", str(path)], capture_output=True, check=True)
+    (found,) = json.loads(done.stdout)
+    assert (found["IFD0:Rating"], found["IFD0:RatingPercent"], found["XMP-xmp:Rating"]) == (4, 73, 4)
+    assert "ExifTool:Warning" not in found
+
+
+class CountingFile(BytesIO):
+    """Counts the bytes that are read."""
+
+    bytes_read = 0
+
+    def read(self, size=-1, /):
+        content = super().read(size)
+        self.bytes_read += len(content)
+        return content
+
+
+def test_pixels_are_not_read():
+    file = CountingFile(FILES["with XMP"])
+    tiff_file.read(file)
+    tiff_file.edit(file, PACKET + b" ", FOUR)
+    assert file.bytes_read < 4096 < len(FILES["with XMP"])
+
+
+@pytest.mark.parametrize("cut", [1, 1000])
+def test_a_file_whose_pixels_are_cut_off_is_refused(cut):
+    # Pillow puts the directory first and the pixels last.
+    with pytest.raises(UnsafeError, match="points at data behind it"):
+        tiff_file.edit(BytesIO(FILES["plain"][:-cut]), PACKET, FOUR)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "reason"),
+    [(4, 10, "unknown kind"), (1, 3, "empty"), (1, 1 << 30, "over"), (7, 1 << 20, "cut off")],
+)
+def test_xmp_that_cannot_be_read_is_not_replaced(kind, count, reason):
+    content = bytearray(FILES["with XMP"])
+    at = content.index(struct.pack("<HHI", 700, 1, len(PACKET)))
+    content[at : at + 8] = struct.pack("<HHI", 700, kind, count)
+    for does in (tiff_file.read, lambda file: tiff_file.edit(file, PACKET, None)):
+        with pytest.raises(UnsafeError, match=reason):
+            does(BytesIO(content))
+
+
+def test_packets_that_are_none_are_not_put_in(content):
+    for packet in (b"", b"<x/>"):
+        with pytest.raises(UnsafeError, match="empty"):
+            tiff_file.edit(BytesIO(content), packet, None)
+
+
+def test_a_file_does_not_outgrow_its_offsets(tmp_path):
+    path = tmp_path / "large.tif"
+    path.write_bytes(FILES["plain"])
+    for size, fits in ((2**32 - 1000, True), (2**32 - 100, False)):
+        with open(path, "r+b") as file:
+            file.truncate(size)  # a hole, which takes no room
+            if fits:
+                assert tiff_file.edit(file, None, FOUR)
+            else:
+                with pytest.raises(UnsafeError, match="4 GB"):
+                    tiff_file.edit(file, None, FOUR)
+
+
 def test_bigtiff_is_refused():
     file = BytesIO()
     scene().save(file, "TIFF", big_tiff=True)
@@ -91,9 +224,9 @@ def test_mutations_end_well_or_are_refused(name, data):
         content[at] = data.draw(st.integers(0, 255))
     file = BytesIO(content)
     try:
-        splices = tiff_file.edit(file, PACKET, FOUR)
+        splices = tiff_file.edit(file, LONGER, FOUR)
     except UnsafeError:
         return
     result = b"".join(spliced(file, splices))
-    assert tiff_file.read(BytesIO(result)) == Embedded(FOUR, PACKET)
+    assert tiff_file.read(BytesIO(result)) == Embedded(FOUR, LONGER)
     assert result[8:].startswith(content[8:])

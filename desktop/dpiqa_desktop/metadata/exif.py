@@ -1,21 +1,25 @@
 """The rating in an EXIF block, changed so that nothing else in the block moves.
 
 Offsets in EXIF count from its TIFF header, and MakerNotes hold some that only their makers understand. So a
-block is never written anew: the first directory is copied to its end, with two entries more, and the header
-points there. What was there before stays where it was.
+block, which is a TIFF, is changed as ``tiff_file`` does it: where the rating stands, or at its end.
 """
 
 from __future__ import annotations
 
 from io import BytesIO
 
-from dpiqa_desktop.metadata.embedded import ExifRating
+from dpiqa_desktop.metadata import tiff_file
+from dpiqa_desktop.metadata.embedded import ExifRating, UnsafeError
+from dpiqa_desktop.metadata.splice import spliced
 from dpiqa_desktop.metadata.tiff_directory import (
     RATING,
     RATING_PERCENT,
     Directory,
+    Entry,
     read_first_directory,
 )
+
+_POINTER = range(4, 8)  # the header's, to the first directory
 
 
 def read_rating(block: bytes) -> ExifRating:
@@ -33,41 +37,44 @@ def read_rating(block: bytes) -> ExifRating:
 def with_rating(block: bytes | None, wanted: ExifRating) -> bytes:
     """Return the block saying ``wanted``; a tag that it wants to be None is taken out.
 
-    Values of the right type are changed where they stand; otherwise the block grows at its end, by its first
-    directory.
+    Values of the right type are changed where they stand. Otherwise, and to take a tag out, the block grows
+    at its end by its first directory: the old one stays, as nobody knows who else points there.
 
     Args:
         block: from its TIFF header on; None for a new one.
-        wanted: the rating.
+        wanted: the rating, each number from 0 to 65,535.
 
     Raises:
-        UnsafeError: the block is damaged where the rating should be.
+        UnsafeError: the block is damaged, or would be empty. Nothing else, whatever is in it.
     """
     if block is None:
         return _new_block(wanted)
-    directory = read_first_directory(BytesIO(block))
-    changes = directory.rating_changes(wanted)
-    if directory.rating() == wanted:
-        return block
-    if all(_fits(directory, tag, wanted) for tag in changes):
-        changed = bytearray(block)
-        for tag, entry in changes.items():
-            if entry is not None:
-                at = directory.value_offset(tag)
-                changed[at : at + 4] = entry.value
-        return bytes(changed)
-    padded = block + b"\0" * (len(block) % 2)  # directories begin at even offsets
-    header = padded[:4] + len(padded).to_bytes(4, directory.byte_order)
-    return header + padded[8:] + directory.packed(changes)
+    file = BytesIO(block)
+    changed = b"".join(spliced(file, tiff_file.edit(file, None, wanted)))
+    _verify(block, changed, wanted)
+    return changed
 
 
-def _fits(directory: Directory, tag: int, wanted: ExifRating) -> bool:
-    """Whether the entry is there as we would write it, or is not and shall not be."""
-    value = wanted.rating if tag == RATING else wanted.percent
-    entry = directory.entries.get(tag)
-    if entry is None or value is None:
-        return entry is None and value is None
-    return (entry.kind, entry.count) == (3, 1)
+def _verify(block: bytes, changed: bytes, wanted: ExifRating) -> None:
+    before, after = (read_first_directory(BytesIO(each)) for each in (block, changed))
+    may_differ = [_POINTER]
+    if before.offset == after.offset:
+        entries = [entry for entry in before.entries if entry.tag in (RATING, RATING_PERCENT)]
+        may_differ = [range(at, at + 2) for at in map(before.value_offset, entries)]
+    old, kept = bytearray(block), bytearray(changed[: len(block)])
+    for span in may_differ:
+        old[span.start : span.stop] = kept[span.start : span.stop]
+    if (
+        after.rating() != wanted
+        or _others(before) != _others(after)
+        or before.following != after.following
+        or old != kept
+    ):
+        raise UnsafeError("its EXIF would not be the same but for the rating")
+
+
+def _others(directory: Directory) -> list[Entry]:
+    return [entry for entry in directory.entries if entry.tag not in (RATING, RATING_PERCENT)]
 
 
 def _new_block(wanted: ExifRating) -> bytes:
@@ -75,5 +82,7 @@ def _new_block(wanted: ExifRating) -> bytes:
 
     tags = {RATING: wanted.rating, RATING_PERCENT: wanted.percent}
     first = {tag: number for tag, number in tags.items() if number is not None}
+    if not first:
+        raise UnsafeError("its EXIF would be left with an empty directory")
     block: bytes = piexif.dump({"0th": first})
     return block.removeprefix(b"Exif\0\0")

@@ -13,8 +13,9 @@ from dpiqa_desktop.metadata.embedded import Embedded, UnsafeError
 from dpiqa_desktop.metadata.tiff_directory import read_first_directory
 from dpiqa_desktop.metadata.tiff_file import said_by_directory
 
-# TIFF's, Panasonic's RW2, Olympus' ORF twice.
+# TIFF's, Panasonic's RW2, Olympus' ORF twice; CRW and others begin with the byte order as well.
 _MAGIC_NUMBERS = frozenset({42, 0x0055, 0x4F52, 0x5352})
+_TIFF_HEADERS = (b"II*\0", b"MM\0*", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"II+\0", b"MM\0+")
 _RAF = b"FUJIFILMCCD-RAW "
 _RAF_JPEG = 84  # its offset and length, four bytes each, most significant first
 _METADATA_OF_A_JPEG = 1 << 20  # its segments come first, and are 64 kB each at most
@@ -31,11 +32,11 @@ def read(file: BinaryIO) -> Embedded:
     head = file.read(16)
     if head.startswith(_RAF):
         return _read_raf(file)
-    if head[4:8] == b"ftyp":
+    if head[4:12] == b"ftypcrx ":
         from dpiqa_desktop.metadata import bmff
 
         return bmff.read(file)
-    if head[:2] in (b"II", b"MM"):
+    if head[:4] in _TIFF_HEADERS:
         return said_by_directory(file, read_first_directory(file, _MAGIC_NUMBERS))
     return Embedded()
 

@@ -1,12 +1,13 @@
-"""One directory of a TIFF (TIFF 6.0, section 2), read strictly, and written anew with a few entries changed.
+"""One directory of a TIFF (TIFF 6.0, section 2), which EXIF blocks and most RAW files are, too.
 
-Strictly, because what is read here is copied: a directory that is damaged is not made look whole.
+``engine/tiff.py`` reads the same to look something up, and takes what it gets. Here a directory is copied and
+put in the place of the old one: every entry counts, in its order, and one that is damaged is refused.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
@@ -14,18 +15,29 @@ from dpiqa_desktop.metadata.embedded import ExifRating, UnsafeError
 
 RATING, RATING_PERCENT = 0x4746, 0x4749
 
+BYTE, SHORT, LONG, UNDEFINED, IFD = 1, 3, 4, 7, 13
+# TIFF 6.0, section 2, and IFD of its technical note 1: bytes of one value.
+SIZES = {BYTE: 1, 2: 1, SHORT: 2, LONG: 4, 5: 8, 6: 1, UNDEFINED: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, IFD: 4}
+
 _TIFF = frozenset({42})
 _ENTRY = 12
-_SHORT = 3
-_BY_SIZE = {1: "B", 3: "H", 4: "I"}  # BYTE, SHORT, LONG: what programs write a rating as
-# TIFFs and cameras' files have fewer than 100 entries in the first directory.
+# Cameras and programs write fewer than 100 into the first directory.
 _MOST_ENTRIES = 4096
+_NUMBERS = {BYTE: "B", SHORT: "H", LONG: "I"}  # as what programs write a rating
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry: type, number of values, and the four bytes that hold the values or their offset."""
+    """An entry of a directory.
 
+    Attributes:
+        tag: what it is about.
+        kind: the type of its values.
+        count: how many there are.
+        value: four bytes: the values if they fit, else their offset.
+    """
+
+    tag: int
     kind: int
     count: int
     value: bytes
@@ -33,80 +45,105 @@ class Entry:
 
 @dataclass(frozen=True)
 class Directory:
-    """The first directory of a TIFF.
+    """A directory.
 
     Attributes:
         order: ``"<"`` or ``">"``, as ``struct`` has it.
         offset: where it stands.
-        entries: by tag, in their order.
-        following: four bytes, the offset of the next directory.
+        count: how many entries it says it has.
+        entries: in their order; of one that is cut off, those that are whole.
+        following: the offset of the next directory, 0 if there is none; None if it is cut off.
     """
 
     order: str
     offset: int
-    entries: Mapping[int, Entry]
-    following: bytes
+    count: int
+    entries: tuple[Entry, ...]
+    following: int | None
 
     @property
     def byte_order(self) -> Literal["little", "big"]:
         """The order as ``int.to_bytes`` has it."""
         return "little" if self.order == "<" else "big"
 
+    @property
+    def end(self) -> int:
+        """Where its entries would end, be the file that long or not."""
+        return self.offset + 2 + _ENTRY * self.count
+
+    def find(self, tag: int) -> Entry | None:
+        """The entry of a tag, None if there is none.
+
+        Raises:
+            UnsafeError: there are two.
+        """
+        found = [entry for entry in self.entries if entry.tag == tag]
+        if len(found) > 1:
+            raise UnsafeError(f"its EXIF has the tag 0x{tag:04x} twice")
+        return found[0] if found else None
+
+    def offset_in(self, entry: Entry) -> int:
+        """An entry's four bytes as one number, as which they are an offset."""
+        return int.from_bytes(entry.value, self.byte_order)
+
+    def value_offset(self, entry: Entry) -> int:
+        """Where in the file the four bytes of an entry stand."""
+        return self.offset + 2 + _ENTRY * self.entries.index(entry) + 8
+
     def rating(self) -> ExifRating:
         """The rating in it.
 
         Raises:
-            UnsafeError: it is no number.
+            UnsafeError: it is there twice, or is no number, or one that the right type, SHORT, cannot hold.
         """
-        return ExifRating(self._number(RATING), self._number(RATING_PERCENT))
+        return ExifRating(self._rating(RATING), self._rating(RATING_PERCENT))
+
+    def short(self, tag: int, number: int) -> Entry:
+        """An entry for it of one SHORT."""
+        return Entry(tag, SHORT, 1, struct.pack(f"{self.order}HH", number, 0))
 
     def packed(self, changes: Mapping[int, Entry | None]) -> bytes:
-        """Write it anew, entries in ascending order as the specification wants it.
+        """Write it anew, with entries changed.
+
+        A new entry goes before the first that has a higher tag. The others stay in their order, even if that
+        is not the ascending one which the specification wants: readers take any, and who is warned of it
+        today shall be warned of it tomorrow.
 
         Args:
             changes: by tag; None takes an entry out.
 
         Raises:
-            UnsafeError: none would be left, which the specification forbids.
+            UnsafeError: none would be left, which the specification forbids, or too many.
         """
-        entries = {**self.entries, **changes}
-        table = [
-            struct.pack(f"{self.order}HHI", tag, entry.kind, entry.count) + entry.value
-            for tag, entry in sorted(entries.items())
-            if entry is not None
-        ]
-        if not table:
-            raise UnsafeError("its EXIF would be left with an empty directory")
-        return struct.pack(f"{self.order}H", len(table)) + b"".join(table) + self.following
+        entries: list[Entry] = []
+        present = {entry.tag for entry in self.entries}
+        added = sorted(tag for tag, entry in changes.items() if entry is not None and tag not in present)
+        for old in self.entries:
+            while added and added[0] < old.tag:
+                entries += _wanted(changes[added.pop(0)])
+            entries += _wanted(changes.get(old.tag, old))
+        for tag in added:
+            entries += _wanted(changes[tag])
+        if not 0 < len(entries) <= _MOST_ENTRIES:
+            raise UnsafeError("its EXIF would be left with an empty directory, or has no room in it")
+        return b"".join(
+            (
+                struct.pack(f"{self.order}H", len(entries)),
+                *(struct.pack(f"{self.order}HHI4s", e.tag, e.kind, e.count, e.value) for e in entries),
+                struct.pack(f"{self.order}I", self.following),
+            )
+        )
 
-    def rating_changes(self, wanted: ExifRating) -> dict[int, Entry | None]:
-        """What ``packed`` needs so that it says a rating."""
-        return {RATING: self._short(wanted.rating), RATING_PERCENT: self._short(wanted.percent)}
-
-    def value_offset(self, tag: int) -> int:
-        """Where in the TIFF the four bytes of an entry's value stand."""
-        return self.offset + 2 + _ENTRY * list(self.entries).index(tag) + 8
-
-    def number(self, entry: Entry) -> int | None:
-        """The value of an entry that holds one whole number; None if it does not."""
-        if entry.count != 1 or entry.kind not in _BY_SIZE:
-            return None
-        (number,) = struct.unpack_from(self.order + _BY_SIZE[entry.kind], entry.value)
-        return int(number)
-
-    def _number(self, tag: int) -> int | None:
-        entry = self.entries.get(tag)
+    def _rating(self, tag: int) -> int | None:
+        entry = self.find(tag)
         if entry is None:
             return None
-        number = self.number(entry)
-        if number is None:
+        if entry.count != 1 or entry.kind not in _NUMBERS:
             raise UnsafeError("its EXIF rating is no number")
-        return number
-
-    def _short(self, number: int | None) -> Entry | None:
-        if number is None:
-            return None
-        return Entry(_SHORT, 1, struct.pack(f"{self.order}HH", number, 0))
+        (number,) = struct.unpack_from(self.order + _NUMBERS[entry.kind], entry.value)
+        if number > 0xFFFF:
+            raise UnsafeError("its EXIF rating is out of all bounds")
+        return int(number)
 
 
 def read_first_directory(file: BinaryIO, magic_numbers: frozenset[int] = _TIFF) -> Directory:
@@ -114,10 +151,10 @@ def read_first_directory(file: BinaryIO, magic_numbers: frozenset[int] = _TIFF) 
 
     Args:
         file: seekable.
-        magic_numbers: what may stand in the header; RAW formats have others than TIFF's 42.
+        magic_numbers: what may stand in the header; some RAW formats have others than TIFF's 42.
 
     Raises:
-        UnsafeError: there is no TIFF, or it is damaged.
+        UnsafeError: there is no TIFF, or the directory is not whole.
         OSError: it cannot be read.
     """
     file.seek(0)
@@ -132,18 +169,38 @@ def read_first_directory(file: BinaryIO, magic_numbers: frozenset[int] = _TIFF) 
         raise UnsafeError("its EXIF is without a TIFF header")
     if offset < 8:
         raise UnsafeError("its EXIF has its first directory in the header")
+    directory = read_directory(file, order, offset)
+    if not 0 < directory.count <= _MOST_ENTRIES:
+        raise UnsafeError("its EXIF is without a first directory")
+    if directory.following is None:
+        raise UnsafeError("its EXIF has a first directory that is cut off")
+    return directory
+
+
+def read_directory(file: BinaryIO, order: str, offset: int) -> Directory:
+    """Read whatever is there of a directory.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     file.seek(offset)
     start = file.read(2)
     count = struct.unpack(f"{order}H", start)[0] if len(start) == 2 else 0
-    if not 0 < count <= _MOST_ENTRIES:
-        raise UnsafeError("its EXIF is without a first directory")
     table = file.read(_ENTRY * count + 4)
-    if len(table) < _ENTRY * count + 4:
-        raise UnsafeError("its EXIF has a first directory that is cut off")
-    entries: dict[int, Entry] = {}
+    following = table[_ENTRY * count :]
+    return Directory(
+        order,
+        offset,
+        count,
+        tuple(_entries(table, min(count, len(table) // _ENTRY), order)),
+        struct.unpack(f"{order}I", following)[0] if len(following) == 4 else None,
+    )
+
+
+def _entries(table: bytes, count: int, order: str) -> Iterator[Entry]:
     for at in range(0, _ENTRY * count, _ENTRY):
-        tag, kind, number = struct.unpack_from(f"{order}HHI", table, at)
-        if tag in entries:
-            raise UnsafeError(f"its EXIF has the tag 0x{tag:04x} twice")
-        entries[tag] = Entry(kind, number, table[at + 8 : at + _ENTRY])
-    return Directory(order, offset, entries, table[-4:])
+        yield Entry(*struct.unpack_from(f"{order}HHI4s", table, at))
+
+
+def _wanted(entry: Entry | None) -> tuple[Entry, ...]:
+    return () if entry is None else (entry,)
