@@ -285,7 +285,7 @@ def values(block):
         if offset == 0 or len(path) > 3:
             return
         count = number("H", offset)
-        for at in range(offset + 2, min(offset + 2 + 12 * min(count, 200), len(block) - 11), 12):
+        for at in range(offset + 2, min(offset + 2 + 12 * count, len(block) - 11), 12):
             tag, kind, length = number("H", at), number("H", at + 2), number("I", at + 4)
             if not path and tag in OURS:
                 continue
