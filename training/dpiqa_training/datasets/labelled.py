@@ -1,9 +1,6 @@
-"""A labelled photo, and the torch data set that decodes it as the engine would."""
+"""The torch data set that decodes labelled photos as the engine would."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from PIL import Image
@@ -12,20 +9,8 @@ from torch.utils.data import Dataset
 
 from dpiqa_plugin.preprocess import squash
 
-
-@dataclass(frozen=True)
-class LabelledPhoto:
-    """One photo and what its raters thought of it.
-
-    Attributes:
-        path: the image file.
-        mos: mean opinion score scaled to 0..1, higher is better.
-        subset: the part of the data set that it belongs to, e.g. ``ss01``.
-    """
-
-    path: Path
-    mos: float
-    subset: str
+# Under this name, too, which the readers of one data set and the recipes know it by.
+from dpiqa_training.datasets import LabelledPhoto as LabelledPhoto
 
 
 class SquashedPhotos(Dataset[tuple[Tensor, Tensor]]):
