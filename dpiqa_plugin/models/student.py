@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import get_model
 
-from dpiqa_plugin.models.prediction import QualityPrediction
+from dpiqa_plugin.models.prediction import QualityPrediction, score_of
 from dpiqa_plugin.models.squash import squash
 from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE
 
@@ -80,4 +80,4 @@ class Student(nn.Module):
         size = (self.config.map_size, self.config.map_size)
         quality_map = F.interpolate(F.relu(self.conv_transpose(features)), size, mode="nearest")
         hidden = F.relu(self.fc2(F.relu(self.fc1(quality_map.flatten(1)))))
-        return QualityPrediction(self.fc3(hidden), quality_map)
+        return QualityPrediction(score_of(hidden, self.fc3), quality_map)
