@@ -18,7 +18,6 @@ from pathlib import Path
 
 import torch
 from diffusers.models.adapter import FullAdapter
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from dpiqa_plugin.errors import WeightsError
@@ -29,7 +28,7 @@ from dpiqa_plugin.models.prediction import QualityPrediction
 from dpiqa_plugin.models.squash import squash
 from dpiqa_plugin.models.unet_features import build_unet, up_block_features
 from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE
-from dpiqa_plugin.weights_file import is_safetensors
+from dpiqa_plugin.weights_file import about, is_safetensors
 
 VAE_STRIDE = 8
 MAP_CHANNELS = 8
@@ -94,8 +93,7 @@ def config_of(weights: Path) -> TeacherConfig:
     """
     if not weights.is_file() or not is_safetensors(weights):
         return TeacherConfig()
-    with safe_open(weights, framework="pt") as file:
-        said = (file.metadata() or {}).get("vae_range", VAE_RANGES[0])
+    said = about(weights).get("vae_range", VAE_RANGES[0])
     if said not in VAE_RANGES:
         raise WeightsError(f"{weights} was trained with an unknown vae_range, {said!r}; update dpiqa")
     return TeacherConfig(vae_range=said)
