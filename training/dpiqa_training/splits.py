@@ -63,8 +63,8 @@ def split_photos(
         The photos in their order, with ``part`` set.
 
     Raises:
-        DPIQAError: the file is malformed (names file and line), or not about these photos; or there are too
-            few of them.
+        DPIQAError: the file is malformed (names file and line), not about these photos, or cannot be written;
+            or there are too few photos.
     """
     if not file.exists():
         _write(file, root, draw_split(photos, shares, grouping))
@@ -125,11 +125,14 @@ def _draw(
 
 
 def _write(file: Path, root: Path, photos: list[LabelledPhoto]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(file) as beside, beside.open("w", newline="", encoding="utf-8") as opened:
-        writer = csv.writer(opened, lineterminator="\n")
-        writer.writerow(_HEADING)
-        writer.writerows((_name(photo, root), photo.part) for photo in photos)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as beside, beside.open("w", newline="", encoding="utf-8") as opened:
+            writer = csv.writer(opened, lineterminator="\n")
+            writer.writerow(_HEADING)
+            writer.writerows((_name(photo, root), photo.part) for photo in photos)
+    except OSError as error:
+        raise DPIQAError(f"cannot write the split file {file}: {error}") from error
 
 
 def _read(file: Path) -> dict[str, str]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+NAMES = ("koniq", "clive", "flive", "spaq", "biq2021")
+"""The data sets that are known, as the plugin's model cards call them."""
+
 PARTS = ("train", "val", "test")
 """To learn from, to choose by, and to measure with once."""
 
