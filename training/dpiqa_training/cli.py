@@ -19,6 +19,7 @@ from dpiqa_training.config import (
     read_config,
     read_lite_config,
 )
+from dpiqa_training.evaluate_options import add_evaluate_arguments, read_evaluate_options, run_evaluation
 
 if TYPE_CHECKING:
     from dpiqa_training.datasets import LabelledPhoto
@@ -126,13 +127,8 @@ def _add_lite(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    evaluate = commands.add_parser(
-        "evaluate", help="SRCC and PLCC of dpiqa_lite on BIQ2021's validation photos"
-    )
-    evaluate.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of BIQ2021")
-    evaluate.add_argument(
-        "--weights", type=Path, metavar="FILE", help="lite.safetensors (default: the bundled one)"
-    )
+    evaluate = commands.add_parser("evaluate", help="how well metrics follow opinion on labelled photos")
+    add_evaluate_arguments(evaluate)
     evaluate.set_defaults(run=_evaluate)
 
 
@@ -245,15 +241,21 @@ def _train_lite(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    _print_agreement(arguments.weights, arguments.data)
+    from dpiqa_training.evaluation_report import report, write_report
+
+    options = read_evaluate_options(arguments)
+    evaluation = run_evaluation(options)
+    print(report(evaluation))
+    for file in write_report(evaluation, options.out) if options.out else ():
+        print(file)
 
 
-def _print_agreement(weights: Path | None, data: Path) -> None:
+def _print_agreement(weights: Path, data: Path) -> None:
     from dpiqa_plugin.models.lite import load_lite
     from dpiqa_training.datasets.biq2021 import read_validation
     from dpiqa_training.evaluate import evaluate_model
 
-    model = load_lite(weights) if weights else load_lite()
+    model = load_lite(weights)
     print(f"{'subset':<8}{'photos':>7}{'SRCC':>8}{'PLCC':>8}{'KRCC':>8}{'RMSE':>8}")
     for name, row in evaluate_model(model, read_validation(data), "cpu").items():
         print(f"{name:<8}{row.count:>7}{row.srcc:>8.4f}{row.plcc:>8.4f}{row.krcc:>8.4f}{row.rmse:>8.4f}")
