@@ -114,7 +114,7 @@ class DPIQA(_Metric):
         prompt_embeddings: see `load_prompt_embeddings`.
         precision: ``"exact"`` is float32 throughout. ``"fast"`` computes in bfloat16 on a CUDA device that
             has it and in float16 on an older one; on other devices it is the same as ``"exact"``.
-        config: of the model, if it is not the published one.
+        config: of the model; if None, the published one or what the file says that `dpiqa-train` wrote.
 
     Raises:
         MissingExtraError: diffusers or transformers is not installed.
@@ -132,12 +132,13 @@ class DPIQA(_Metric):
         if precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {PRECISIONS}, got {precision!r}")
         with _needs_extra("The metric dpiqa"):
-            from dpiqa_plugin.models.teacher import Teacher
+            from dpiqa_plugin.models.teacher import Teacher, config_of
         # Whatever may be missing is asked for before gigabytes are fetched or read.
         embeddings = None if prompt_embeddings is None else load_prompt_embeddings(prompt_embeddings)
         path = find_weights(CARDS["dpiqa"], weights)
         if embeddings is None:
             embeddings = load_prompt_embeddings()
+        config = config or config_of(path)
         teacher = build_filled(lambda: Teacher(config), path, load_teacher)
         teacher.set_prompt_embeddings(embeddings)
         super().__init__(teacher)

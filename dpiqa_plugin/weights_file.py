@@ -6,6 +6,10 @@ import json
 import struct
 import zipfile
 from pathlib import Path
+from typing import Any
+
+ABOUT_KEY = "dpiqa"
+"""Entry of a safetensors file's metadata in which ``dpiqa-train`` says, as JSON, what it trained and how."""
 
 _ZIP_START = b"PK\x03\x04"
 _ZIP_END = b"PK\x05\x06"  # starts the end record, APPNOTE 4.3.16; torch writes no comment after its 22 bytes
@@ -22,6 +26,14 @@ def is_safetensors(path: Path) -> bool:
     """Whether the file starts as safetensors: the header's length (8 bytes), then a JSON object."""
     start = _start(path)
     return 2 <= _header_length(start) <= _MAX_SAFETENSORS_HEADER and start[8:9] == b"{"
+
+
+def about(path: Path) -> dict[str, Any]:
+    """Read what ``dpiqa-train`` says of a safetensors file in it; empty if another program wrote it."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(_header_length(file.read(8))))
+    said: dict[str, Any] = json.loads(header.get("__metadata__", {}).get(ABOUT_KEY, "{}"))
+    return said
 
 
 def fault(path: Path, min_size: int = 0) -> str | None:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dpiqa_plugin.models.prediction import QualityPrediction
+from dpiqa_plugin.models.prediction import QualityPrediction, score_of
 
 _SE_REDUCTION = 16
 _HIDDEN = 512
@@ -77,7 +77,7 @@ class QualityFeatureDecoder(nn.Module):
         )
         quality_map = self._to_map(self.se_fuse(self.fuse_conv(fused)))
         hidden = F.relu(self.fc2(F.relu(self.fc1(quality_map.flatten(1)))))
-        return QualityPrediction(self.fc3(hidden), quality_map)
+        return QualityPrediction(score_of(hidden, self.fc3), quality_map)
 
     def _to_map(self, fused: Tensor) -> Tensor:
         for conv in (self.conv_score1, self.conv_score2, self.conv_score3):

@@ -9,18 +9,43 @@ Code: Apache-2.0. Published weights: the authors', CC BY-NC-SA 4.0.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import efficientnet_b7
+from torchvision.models import get_model
 
-from dpiqa_plugin.models.prediction import QualityPrediction
+from dpiqa_plugin.models.prediction import QualityPrediction, score_of
 from dpiqa_plugin.models.squash import squash
 from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE
 
 MAP_CHANNELS = 8
-MAP_SIZE = 64
-_TRUNK_CHANNELS = 2560
+_MAP_STRIDE = 8  # the teacher's, whose map is the target
 _HIDDEN = 512
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """What the student is made of; the defaults are the paper's.
+
+    Attributes:
+        image_size: side in pixels of the square that photos are squashed to; a multiple of 64.
+        trunk: name of the EfficientNet in torchvision.
+        trunk_channels: of its last stage.
+    """
+
+    image_size: int = DPIQA_INPUT_SIZE
+    trunk: str = "efficientnet_b7"
+    trunk_channels: int = 2560
+
+    @property
+    def map_size(self) -> int:
+        """Side of the feature map."""
+        return self.image_size // _MAP_STRIDE
+
+
+REDUCED = StudentConfig(image_size=64, trunk="efficientnet_b0", trunk_channels=1280)
+"""The same code at a size that a CPU runs in milliseconds."""
 
 
 class Student(nn.Module):
@@ -29,14 +54,15 @@ class Student(nn.Module):
     Built with random weights; load a state dict afterwards.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, config: StudentConfig | None = None) -> None:
         super().__init__()
+        self.config = config = config or StudentConfig()
         self.base_model = nn.Module()
-        self.base_model.features = efficientnet_b7().features
+        self.base_model.features = get_model(config.trunk).features
         self.conv_transpose = nn.ConvTranspose2d(
-            _TRUNK_CHANNELS, MAP_CHANNELS, 3, stride=2, padding=1, output_padding=1
+            config.trunk_channels, MAP_CHANNELS, 3, stride=2, padding=1, output_padding=1
         )
-        self.fc1 = nn.Linear(MAP_CHANNELS * MAP_SIZE**2, _HIDDEN)
+        self.fc1 = nn.Linear(MAP_CHANNELS * config.map_size**2, _HIDDEN)
         self.fc2 = nn.Linear(_HIDDEN, _HIDDEN)
         self.fc3 = nn.Linear(_HIDDEN, 1)
 
@@ -50,9 +76,8 @@ class Student(nn.Module):
         Returns:
             score (N, 1), MOS/100 of the training data, about 0..1, higher is better; map (N, 8, 64, 64).
         """
-        features = self.base_model.get_submodule("features")(squash(image, DPIQA_INPUT_SIZE))
-        quality_map = F.interpolate(
-            F.relu(self.conv_transpose(features)), (MAP_SIZE, MAP_SIZE), mode="nearest"
-        )
+        features = self.base_model.get_submodule("features")(squash(image, self.config.image_size))
+        size = (self.config.map_size, self.config.map_size)
+        quality_map = F.interpolate(F.relu(self.conv_transpose(features)), size, mode="nearest")
         hidden = F.relu(self.fc2(F.relu(self.fc1(quality_map.flatten(1)))))
-        return QualityPrediction(self.fc3(hidden), quality_map)
+        return QualityPrediction(score_of(hidden, self.fc3), quality_map)

@@ -14,11 +14,13 @@ DP-IQA never needs them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from diffusers.models.adapter import FullAdapter
 from torch import Tensor, nn
 
+from dpiqa_plugin.errors import WeightsError
 from dpiqa_plugin.models.adapters import TextAdapter
 from dpiqa_plugin.models.decoder import QualityFeatureDecoder
 from dpiqa_plugin.models.latent_encoder import LatentEncoder, build_latent_encoder
@@ -26,9 +28,11 @@ from dpiqa_plugin.models.prediction import QualityPrediction
 from dpiqa_plugin.models.squash import squash
 from dpiqa_plugin.models.unet_features import build_unet, up_block_features
 from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE
+from dpiqa_plugin.weights_file import about, is_safetensors
 
 VAE_STRIDE = 8
 MAP_CHANNELS = 8
+VAE_RANGES = ("unit", "signed")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class TeacherConfig:
         norm_groups: of every group norm; divides all channels.
         prompt_shape: number of prompts and their width.
         decoder_width: channels of the quality feature decoder.
+        vae_range: what the VAE is fed: ``unit`` is 0..1, as the published weights were trained, ``signed`` is
+            -1..1, as the VAE itself was.
     """
 
     image_size: int = DPIQA_INPUT_SIZE
@@ -54,6 +60,11 @@ class TeacherConfig:
     norm_groups: int = 32
     prompt_shape: tuple[int, int] = (1485, 768)
     decoder_width: int = 512
+    vae_range: str = "unit"
+
+    def __post_init__(self) -> None:
+        if self.vae_range not in VAE_RANGES:
+            raise ValueError(f"vae_range must be one of {VAE_RANGES}, got {self.vae_range!r}")
 
     @property
     def map_size(self) -> int:
@@ -72,6 +83,20 @@ REDUCED = TeacherConfig(
     decoder_width=32,
 )
 """The same code at a size that a CPU runs in milliseconds."""
+
+
+def config_of(weights: Path) -> TeacherConfig:
+    """Read from a file of weights what ``dpiqa-train`` says in it; any other file is as published.
+
+    Raises:
+        WeightsError: the file says what this version does not know.
+    """
+    if not weights.is_file() or not is_safetensors(weights):
+        return TeacherConfig()
+    said = about(weights).get("vae_range", VAE_RANGES[0])
+    if said not in VAE_RANGES:
+        raise WeightsError(f"{weights} was trained with an unknown vae_range, {said!r}; update dpiqa")
+    return TeacherConfig(vae_range=said)
 
 
 class Teacher(nn.Module):
@@ -105,12 +130,13 @@ class Teacher(nn.Module):
             )
         self.prompt_embeddings = embeddings.to(self.gamma)
 
-    def forward(self, image: Tensor) -> QualityPrediction:
+    def forward(self, image: Tensor, latent: Tensor | None = None) -> QualityPrediction:
         """Judge a batch of photos.
 
         Args:
             image: RGB, shape (N, 3, H, W), range 0..1, any size; squashed to 512 x 512 here. It goes to the
                 VAE as it is, neither scaled to -1..1 nor normalised: the published weights were trained so.
+            latent: what `encode` gave for these photos; computed if None.
 
         Returns:
             score (N, 1), MOS/100 of the training data, about 0..1, higher is better; map (N, 8, 64, 64).
@@ -118,12 +144,19 @@ class Teacher(nn.Module):
         Raises:
             RuntimeError: the prompt embeddings have not been set.
         """
-        return self.QFD(self.features(image))  # type: ignore[no-any-return]
+        return self.QFD(self.features(image, latent))  # type: ignore[no-any-return]
 
-    def features(self, image: Tensor) -> list[Tensor]:
+    def encode(self, image: Tensor) -> Tensor:
+        """Give the VAE's latents (N, 4, 64, 64) of photos as in `forward`. No training changes them."""
+        image = squash(image, self.config.image_size)
+        latent: Tensor = self.vae(image if self.config.vae_range == "unit" else image * 2 - 1)
+        return latent
+
+    def features(self, image: Tensor, latent: Tensor | None = None) -> list[Tensor]:
         """Outputs of the four up blocks, 0 to 3: (N, C, S, S) with S = 16, 32, 64, 64."""
         if self.prompt_embeddings is None:
             raise RuntimeError("the teacher has no prompt embeddings yet; call set_prompt_embeddings first")
         image = squash(image, self.config.image_size)
         condition = self.text_adapter(self.prompt_embeddings, self.gamma)
-        return up_block_features(self.unet, self.vae(image), condition, self.img_adapter(image))
+        latent = self.encode(image) if latent is None else latent
+        return up_block_features(self.unet, latent, condition, self.img_adapter(image))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
@@ -18,12 +19,16 @@ def build_unet(channels: Sequence[int], layers: int, norm_groups: int, prompt_wi
     Returns:
         A ``UNet2DConditionModel``; diffusers declares its parts too loosely for a type checker.
     """
-    return UNet2DConditionModel(
+    unet = UNet2DConditionModel(
         block_out_channels=tuple(channels),
         layers_per_block=layers,
         norm_num_groups=norm_groups,
         cross_attention_dim=prompt_width,
     )
+    for name, module in unet.named_modules():
+        if name.endswith(".attn2"):
+            module.set_processor(_SharedPromptAttention())
+    return unet
 
 
 def up_block_features(
@@ -40,7 +45,7 @@ def up_block_features(
     Returns:
         Outputs of up blocks 0, 1, 2, 3.
     """
-    prompts = condition.expand(len(latent), *condition.shape)
+    prompts = condition[None]
     time = _time_embedding(unet, latent)
     sample = unet.conv_in(latent)
     skips = [sample]
@@ -56,6 +61,35 @@ def up_block_features(
         sample = block(hidden_states=sample, temb=time, res_hidden_states_tuple=taken, **attention)
         features.append(sample)
     return features
+
+
+class _SharedPromptAttention:
+    """Attention to prompts that all photos of a batch share: keys and values are projected once for all.
+
+    They live as long as one forward. Kept longer they would be wrong after every step of an optimiser, since
+    the text adapter before them and the projections themselves are trained.
+    """
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Attend from hidden_states (N, positions, C) to encoder_hidden_states (1, prompts, width)."""
+        query = _by_head(attn, attn.to_q(hidden_states))
+        key, value = (_by_head(attn, project(encoder_hidden_states)) for project in (attn.to_k, attn.to_v))
+        shape = (len(query), -1, -1, -1)
+        attended = F.scaled_dot_product_attention(query, key.expand(shape), value.expand(shape))
+        projection, dropout = attn.to_out
+        mixed: Tensor = dropout(projection(attended.transpose(1, 2).flatten(2)))
+        return mixed
+
+
+def _by_head(attn: Any, projected: Tensor) -> Tensor:
+    """(N, L, heads * D) to (N, heads, L, D)."""
+    return projected.view(*projected.shape[:2], attn.heads, -1).transpose(1, 2)
 
 
 def _time_embedding(unet: Any, latent: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ DATA = {
     "dpiqa_plugin/py.typed",
     "dpiqa_training/datasets/biq2021_validation.txt",
     "dpiqa_training/recipes/lite.toml",
+    "dpiqa_training/recipes/student.toml",
+    "dpiqa_training/recipes/teacher.toml",
 }
 SDIST = {
     *(".gitignore", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"),

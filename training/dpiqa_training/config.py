@@ -5,8 +5,17 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
-from dpiqa_plugin.errors import DPIQAError
+from dpiqa_training.errors import RecipeError
+
+RECIPES = Path(__file__).parent / "recipes"
+LITE_RECIPE = RECIPES / "lite.toml"
+TEACHER_RECIPE = RECIPES / "teacher.toml"
+STUDENT_RECIPE = RECIPES / "student.toml"
+
+PRECISIONS = ("no", "bf16")
+SELECTIONS = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -39,14 +48,101 @@ class LiteConfig:
     checkpoint_seconds: float
 
 
-LITE_RECIPE = Path(__file__).parent / "recipes" / "lite.toml"
+@dataclass(frozen=True)
+class PaperConfig:
+    """What the recipes of the paper's two models share.
+
+    Attributes:
+        epochs: passes over the training photos.
+        batch_size: photos a step, over all GPUs and micro-batches.
+        micro_batch: photos that one GPU takes at once; what memory allows. Their gradients are summed up to
+            ``batch_size``.
+        lr: of Adam.
+        decay_epochs, decay_factor: the rate is multiplied by the factor after every so many epochs.
+        flips: mirror half of the photos left to right: an opinion holds for the mirror image, too.
+        ranking_weight, ranking_margin: of the paper's margin ranking loss beside the squared error of the
+            score. It ranks the photos of one micro-batch; the authors' code leaves it out.
+        select_on: ``validation`` keeps the epoch that is best on photos which are neither trained on nor
+            measured with; ``test`` keeps the one that is best on the test photos, as the authors' code does,
+            which makes the figures on them look better than they are.
+        validation_share: part of the training photos held out for that where the data set fixes none, 0..1.
+        precision: ``no`` is float32, ``bf16`` computes in bfloat16 and keeps weights in float32.
+        seed: of initial weights, order, flips, dropped paths and the held-out photos.
+        checkpoint_steps: how many steps a kill may cost.
+    """
+
+    epochs: int
+    batch_size: int
+    micro_batch: int
+    lr: float
+    decay_epochs: int
+    decay_factor: float
+    flips: bool
+    ranking_weight: float
+    ranking_margin: float
+    select_on: str
+    validation_share: float
+    precision: str
+    seed: int
+    checkpoint_steps: int
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "micro_batch", "decay_epochs", "checkpoint_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if self.batch_size % self.micro_batch:
+            raise ValueError(f"batch_size must be a multiple of micro_batch, {self.micro_batch}")
+        if self.lr <= 0:
+            raise ValueError(f"lr must be above 0, got {self.lr}")
+        if not 0 < self.validation_share < 1:
+            raise ValueError(f"validation_share must lie between 0 and 1, got {self.validation_share}")
+        _require("select_on", self.select_on, SELECTIONS)
+        _require("precision", self.precision, PRECISIONS)
+
+
+@dataclass(frozen=True)
+class TeacherConfig(PaperConfig):
+    """How DP-IQA's teacher is trained.
+
+    Attributes:
+        vae_range: what the frozen VAE is fed. The published weights were trained on 0..1 (``unit``), perhaps
+            by oversight: Stable Diffusion's VAE was trained on -1..1 (``signed``).
+        gradient_checkpointing: compute the U-Net's activations a second time instead of keeping them.
+    """
+
+    vae_range: str
+    gradient_checkpointing: bool
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require("vae_range", self.vae_range, ("unit", "signed"))
+
+
+@dataclass(frozen=True)
+class StudentConfig(PaperConfig):
+    """How DP-IQA's student is distilled.
+
+    Attributes:
+        map_weight: of the squared error against the teacher's feature map, beside the loss of the score.
+    """
+
+    map_weight: float
+
+
+Config = TypeVar("Config", LiteConfig, TeacherConfig, StudentConfig)
 
 
 def read_lite_config(path: Path) -> LiteConfig:
+    """Read the recipe of ``dpiqa_lite``; see `read_config`."""
+    return read_config(path, LiteConfig)
+
+
+def read_config(path: Path, kind: type[Config]) -> Config:
     """Read a recipe; every key must be there, and no other.
 
     Raises:
-        DPIQAError: the file cannot be read, is no TOML, or its keys are not those of ``LiteConfig``.
+        RecipeError: the file cannot be read, is no TOML, its keys are not those of ``kind``, or a value is
+            out of its range.
     """
     # Not at the top: the base of Python 3.10 has no reader of TOML, and --help has to work there.
     if sys.version_info >= (3, 11):
@@ -56,8 +152,27 @@ def read_lite_config(path: Path) -> LiteConfig:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DPIQAError(f"{path}: {error}") from error
-    expected = {field.name for field in fields(LiteConfig)}
-    if wrong := expected.symmetric_difference(table):
-        raise DPIQAError(f"{path}: missing or unknown keys: {', '.join(sorted(wrong))}")
-    return LiteConfig(**{**table, "subsets": tuple(table["subsets"])})
+        raise RecipeError(f"{path}: {error}") from error
+    expected = {field.name: str(field.type) for field in fields(kind)}
+    if wrong := expected.keys() ^ table.keys():
+        raise RecipeError(f"{path}: missing or unknown keys: {', '.join(sorted(wrong))}")
+    try:
+        return kind(**{name: _value(name, table[name], type_) for name, type_ in expected.items()})
+    except ValueError as error:
+        raise RecipeError(f"{path}: {error}") from error
+
+
+def _value(name: str, value: Any, type_: str) -> Any:
+    """Give a value of TOML in the type of its field, which is written as text in this file."""
+    if type_.startswith("tuple"):
+        return tuple(value)
+    if type_ == "float" and type(value) is int:
+        return float(value)
+    if type(value).__name__ != type_:
+        raise ValueError(f"{name} must be of type {type_}, got {value!r}")
+    return value
+
+
+def _require(name: str, value: str, valid: tuple[str, ...]) -> None:
+    if value not in valid:
+        raise ValueError(f"{name} must be one of {', '.join(valid)}, got {value!r}")

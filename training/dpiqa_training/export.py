@@ -1,14 +1,27 @@
-"""Trained ``dpiqa_lite`` weights in the form that is bundled: float16 safetensors and OpenVINO IR."""
+"""Trained weights in the form that is handed on.
+
+``dpiqa_lite`` as it is bundled: float16 safetensors and OpenVINO IR. The teacher at half its size, the
+student with its IR, and beside each its SHA-256.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
-from safetensors.torch import save_file
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
+from dpiqa_plugin import fingerprint
+from dpiqa_plugin.atomic import replacing
+from dpiqa_plugin.errors import WeightsError
 from dpiqa_plugin.models.lite import Lite
 from dpiqa_plugin.openvino_ir import save_ir
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
+from dpiqa_plugin.student_conversion import student_ir
+from dpiqa_plugin.weights_file import ABOUT_KEY, about, is_safetensors
 
 
 def export_lite(model: Lite, folder: Path) -> None:
@@ -19,3 +32,51 @@ def export_lite(model: Lite, folder: Path) -> None:
     model.load_state_dict(rounded)
     save_file({name: x.cpu().contiguous() for name, x in rounded.items()}, folder / "lite.safetensors")
     save_ir(model.cpu().eval(), LITE_INPUT_SIZE, folder / "lite.xml")
+
+
+def export_teacher(weights: Path, folder: Path) -> Path:
+    """Write ``dpiqa_teacher.safetensors``: matrices and convolutions in float16, half of ``weights``.
+
+    Raises:
+        WeightsError: ``weights`` is not what ``dpiqa-train teacher`` wrote.
+    """
+    tensors, said = _read(weights, "teacher")
+    return _write(
+        {name: _halved(x) for name, x in tensors.items()}, said, folder / "dpiqa_teacher.safetensors"
+    )
+
+
+def export_student(weights: Path, folder: Path) -> Path:
+    """Write ``dpiqa_student.safetensors``, in float32, and the OpenVINO IR that the batch tool makes of it.
+
+    Raises:
+        WeightsError: ``weights`` is not what ``dpiqa-train student`` wrote.
+    """
+    path = _write(*_read(weights, "student"), folder / "dpiqa_student.safetensors")
+    student_ir(path)
+    return path
+
+
+def _read(weights: Path, model: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    if not weights.is_file():
+        raise WeightsError(f"there is no file {weights}; train first: dpiqa-train {model}")
+    if not is_safetensors(weights):
+        raise WeightsError(f"{weights} is no safetensors file, as dpiqa-train {model} writes it")
+    said = about(weights)
+    if said.get("model") != model:
+        raise WeightsError(f"{weights} is not what dpiqa-train {model} wrote")
+    return load_file(weights), said
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    """As the metric ``dpiqa`` converts published checkpoints."""
+    half = tensor.half()
+    return half if tensor.dim() >= 2 and bool(torch.isfinite(half).all()) else tensor
+
+
+def _write(tensors: dict[str, Tensor], said: dict[str, Any], path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={ABOUT_KEY: json.dumps(said, sort_keys=True)})
+    fingerprint.record(path)
+    return path

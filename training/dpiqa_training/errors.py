@@ -1,0 +1,21 @@
+"""The errors of training that a user can meet, beside those of ``dpiqa_plugin``."""
+
+from __future__ import annotations
+
+from dpiqa_plugin.errors import DPIQAError
+
+
+class RecipeError(DPIQAError):
+    """A recipe cannot be read, or asks for what cannot be done on this machine."""
+
+
+class ResumeError(DPIQAError):
+    """A checkpoint cannot be gone on from: it is of another recipe, other photos or other processes."""
+
+
+class CacheError(DPIQAError):
+    """What a frozen model made of a photo is not in the cache, or cannot be read from it or written to it."""
+
+
+class DivergedError(DPIQAError):
+    """The model cannot learn: the loss is no longer a number, or no gradient gets through."""
