@@ -167,3 +167,12 @@ def test_mutations_end_well_or_are_refused(block, data):
 def test_the_last_entries_are_not_taken_out():
     with pytest.raises(UnsafeError, match="empty"):
         with_rating(with_rating(None, FOUR), ExifRating())
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_a_value_in_the_header_is_refused(order):
+    """The header changes, and such a value would with it."""
+    table = struct.pack(f"{order}HHHIII", 1, 0xC4A5, 7, 40, 0, 0)
+    block = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 8) + table + bytes(40)
+    with pytest.raises(UnsafeError, match="in its header"):
+        with_rating(block, FOUR)

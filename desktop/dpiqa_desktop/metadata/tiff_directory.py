@@ -17,6 +17,9 @@ RATING, RATING_PERCENT = 0x4746, 0x4749
 _TIFF = frozenset({42})
 _ENTRY = 12
 _SHORT = 3
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+"""Of the types of values, in bytes (TIFF 6.0, section 2; 13 is IFD)."""
+_HEADER = 8
 _BY_SIZE = {1: "B", 3: "H", 4: "I"}  # BYTE, SHORT, LONG: what programs write a rating as
 # TIFFs and cameras' files have fewer than 100 entries in the first directory.
 _MOST_ENTRIES = 4096
@@ -67,8 +70,11 @@ class Directory:
             changes: by tag; None takes an entry out.
 
         Raises:
-            UnsafeError: none would be left, which the specification forbids.
+            UnsafeError: none would be left, which the specification forbids; or a value is where the header
+                is, which changes with the directory's place.
         """
+        if any(self._in_header(entry) for entry in self.entries.values()):
+            raise UnsafeError("its EXIF has a value in its header")
         entries = {**self.entries, **changes}
         table = [
             struct.pack(f"{self.order}HHI", tag, entry.kind, entry.count) + entry.value
@@ -93,6 +99,10 @@ class Directory:
             return None
         (number,) = struct.unpack_from(self.order + _BY_SIZE[entry.kind], entry.value)
         return int(number)
+
+    def _in_header(self, entry: Entry) -> bool:
+        long = SIZES.get(entry.kind, 0) * entry.count > len(entry.value)
+        return long and int.from_bytes(entry.value, self.byte_order) < _HEADER
 
     def _number(self, tag: int) -> int | None:
         entry = self.entries.get(tag)
@@ -121,16 +131,16 @@ def read_first_directory(file: BinaryIO, magic_numbers: frozenset[int] = _TIFF) 
         OSError: it cannot be read.
     """
     file.seek(0)
-    header = file.read(8)
+    header = file.read(_HEADER)
     order = {b"II": "<", b"MM": ">"}.get(header[:2])
-    if order is None or len(header) < 8:
+    if order is None or len(header) < _HEADER:
         raise UnsafeError("its EXIF is without a TIFF header")
     magic, offset = struct.unpack(f"{order}HI", header[2:])
     if magic == 43:
         raise UnsafeError("it is a BigTIFF, which is not edited")
     if magic not in magic_numbers:
         raise UnsafeError("its EXIF is without a TIFF header")
-    if offset < 8:
+    if offset < _HEADER:
         raise UnsafeError("its EXIF has its first directory in the header")
     file.seek(offset)
     start = file.read(2)
