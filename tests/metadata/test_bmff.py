@@ -279,6 +279,17 @@ def test_what_is_not_certain_is_refused(layout, reason):
         bmff.edit(BytesIO(layout.build()), LONGER, OURS)
 
 
+def test_a_box_with_images_stays_the_same_and_ours_does_not_grow():
+    """Not even as many bytes go into it: ExifTool takes its whole content for one value."""
+    before = replace(WHOLE, exif=rating_block(1, 1)).build()
+    once = _edited(before, PACKET[::-1], OURS)
+    images = outline(BytesIO(before)).only(b"mdat")
+    assert once[images.start : images.end] == before[images.start : images.end]
+    twice = _edited(once, PACKET, ExifRating(1, 1))
+    assert len(twice) == len(once)
+    assert _read(twice) == Embedded(ExifRating(1, 1), PACKET)
+
+
 @pytest.mark.parametrize("parts", [TINY, b"trailer that is no box", box(b"mpvd", b"video"), box(b"moov")])
 def test_as_many_bytes_are_changed_even_if_no_more_could_follow(parts):
     layout = replace(WHOLE, exif=rating_block(1, 1), parts=parts)

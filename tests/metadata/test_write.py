@@ -7,6 +7,8 @@ import os
 import shutil
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,6 +25,7 @@ from dpiqa_desktop.metadata.targets import NotWritten, Settings, UpToDate
 from dpiqa_desktop.metadata.undo import TakenBack, undo
 from dpiqa_desktop.metadata.write import Writer, Written
 from dpiqa_desktop.metadata.write_journal import WriteJournal
+from dpiqa_desktop.process_lock import writing_alone
 
 VERDICT = Verdict(0.73214, 4, "dpiqa_lite", "6f6364567c73", datetime(2026, 5, 1, 12, tzinfo=timezone.utc))
 BETTER = Verdict(0.91, 5, "dpiqa_lite", "6f6364567c73", datetime(2026, 5, 2, 12, tzinfo=timezone.utc))
@@ -198,6 +201,59 @@ def test_undo_of_a_file_that_another_tool_changed_takes_back_only_what_was_ours(
     assert (tags["XMP-dc:Title"], tags["XMP-xmp:Rating"], tags["IFD0:Rating"]) == ("The cake", 5, 0)
     assert not any("dpiqa" in name for name in tags)
     assert "IFD0:RatingPercent" not in tags
+
+
+@pytest.mark.parametrize("suffix", EMBEDDED)
+@needs_exiftool
+def test_undo_of_a_file_that_had_no_rating_and_was_changed_leaves_it_unrated(suffix, shoot, write, take_back):
+    """Also where a block of EXIF would have nothing left in it."""
+    photo = save_photo(shoot / f"a.{suffix}")
+    write(photo)
+    subprocess.run(["exiftool", "-q", "-overwrite_original", "-XMP-dc:Title=The cake", photo], check=True)
+    assert take_back() == [TakenBack(str(photo), removed=False, exactly=False)]
+    tags = exiftool(photo)
+    assert tags["XMP-dc:Title"] == "The cake"
+    assert not any("dpiqa" in name or name.endswith("RatingPercent") for name in tags)
+    assert "XMP-xmp:Rating" not in tags
+    assert tags.get("IFD0:Rating", 0) == 0
+
+
+@needs_exiftool
+def test_undo_takes_back_each_of_the_two_exif_tags_that_is_still_ours(shoot, write, take_back):
+    photo = rated(shoot / "a.jpg", 0)
+    write(photo)
+    subprocess.run(["exiftool", "-q", "-overwrite_original", "-IFD0:Rating=2", photo], check=True)
+    take_back()
+    tags = exiftool(photo)
+    assert tags["IFD0:Rating"] == 2
+    assert "IFD0:RatingPercent" not in tags
+
+
+@needs_exiftool
+def test_stars_of_ours_that_were_taken_away_do_not_come_back(shoot, write):
+    """By a program that knows XMP's rating, and leaves EXIF's."""
+    photo = save_photo(shoot / "a.jpg")
+    write(photo)
+    subprocess.run(["exiftool", "-q", "-overwrite_original", "-XMP-xmp:Rating=", photo], check=True)
+    (outcome,) = write(photo, BETTER)
+    assert outcome.rating_kept
+    tags = exiftool(photo)
+    assert tags["XMP-dpiqa:Score"] == 0.91
+    assert "XMP-xmp:Rating" not in tags
+
+
+def test_undo_waits_for_who_writes_the_same_photo(shoot, write, take_back):
+    """A sidecar is locked by its photo's name, whichever naming it has."""
+    (shoot / "a.CR2").write_bytes(b"")
+    write(shoot / "a.CR2", naming="darktable")
+    with ThreadPoolExecutor(1) as pool:
+        with writing_alone(str(shoot / "a")):
+            undoing = pool.submit(take_back)
+            with pytest.raises(FutureTimeout):
+                undoing.result(0.3)
+            assert (shoot / "a.CR2.xmp").exists()
+        undoing.result()
+    assert not (shoot / "a.CR2.xmp").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """A change of the EXIF and XMP of a HEIF file as splices.
 
-Metadata of the same length are overwritten. Others go into an ``mdat`` box of their own at the end of the
-file, where their location then points; what was there before stays as slack, and nothing moves. Only an item
-that is new makes the tables in ``meta`` longer, so that what follows them moves; then all locations are
-corrected, which is certain where nothing but ``iloc`` knows positions. Anything else is refused.
+Changed metadata go into an ``mdat`` box of their own at the end of the file, where their location then
+points; what was there before stays as slack, and nothing moves. There, a later change of the same length
+overwrites them. In a box with images that is done only where nothing can be appended, so that the box stays
+the same as a whole. Only an item that is new makes the tables in ``meta`` longer, so that what follows them
+moves; then all locations are corrected, which is certain where nothing but ``iloc`` knows positions.
+Anything else is refused.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from itertools import pairwise
 
 from dpiqa_desktop.metadata.bmff_additions import Placed, entering, free_numbers
 from dpiqa_desktop.metadata.bmff_boxes import Box, Outline
-from dpiqa_desktop.metadata.bmff_items import IN_FILE, IN_IDAT, Items, Kind, Location
+from dpiqa_desktop.metadata.bmff_items import EXIF, IN_FILE, IN_IDAT, XMP, Items, Kind, Location
 from dpiqa_desktop.metadata.embedded import UnsafeError
 from dpiqa_desktop.metadata.splice import Splice
 
@@ -63,13 +65,29 @@ def splices(top: Outline, items: Items, changes: Sequence[Change]) -> tuple[Spli
             _require_addable(items, change.kind)
         else:
             _require_unshared(top, items, number, change.kind)
-        if number is not None and len(change.new) == len(change.old):
+        if number is not None and len(change.new) == len(change.old) and _stays(top, items, number):
             done += _overwriting(items.spans(number), change)
         else:
             leaving.append(change)
     if leaving:
         done += _appending(top, items, leaving)
     return tuple(sorted(done, key=lambda splice: (splice.offset, len(splice.old) > 0)))
+
+
+def _stays(top: Outline, items: Items, number: int) -> bool:
+    """Whether an item is overwritten: it is apart from images, or cannot go elsewhere."""
+    location = items.location(number)
+    if location.method != IN_FILE or len(location.extents) != 1:
+        return True
+    try:
+        _require_lengthenable(top)
+    except UnsafeError:
+        return True
+    metadata = {*items.of_kind(EXIF), *items.of_kind(XMP)}
+    others = [span for other in items.here() if other not in metadata for span in items.spans(other)]
+    ((start, end),) = items.spans(number)
+    home = next(box for box in (*top.boxes, *items.boxes) if box.body <= start and end <= box.end)
+    return not any(home.body <= first < home.end for first, _ in others)
 
 
 def _overwriting(spans: Iterable[tuple[int, int]], change: Change) -> Iterator[Splice]:
@@ -84,11 +102,7 @@ def _overwriting(spans: Iterable[tuple[int, int]], change: Change) -> Iterator[S
 
 def _appending(top: Outline, items: Items, leaving: Sequence[Change]) -> list[Splice]:
     """Put items into a box of their own at the end of the file."""
-    _require_kinds(top.boxes, _LENGTHENABLE)
-    if any(box.kind == b"ftyp" for box in top.boxes[1:]):
-        raise UnsafeError("has another file behind it, as motion photos have")
-    if top.boxes[-1].size.value == 0:
-        raise UnsafeError("has a last part without a length, so that nothing can follow it")
+    _require_lengthenable(top)
     draft = entering(items, _new(items, _placed(items, leaving, 0)))
     growth = sum(len(splice.new) - len(splice.old) for splice in draft)
     placed = _placed(items, leaving, top.size + growth + 8)
@@ -182,6 +196,15 @@ def _require_unshared(top: Outline, items: Items, number: int, kind: Kind) -> No
 
 def _overlap(spans: Iterable[tuple[int, int]]) -> bool:
     return any(end > start for (_, end), (start, _) in pairwise(sorted(spans)))
+
+
+def _require_lengthenable(top: Outline) -> None:
+    """Refuse a file in which something counts from the end, or which has none."""
+    _require_kinds(top.boxes, _LENGTHENABLE)
+    if any(box.kind == b"ftyp" for box in top.boxes[1:]):
+        raise UnsafeError("has another file behind it, as motion photos have")
+    if top.boxes[-1].size.value == 0:
+        raise UnsafeError("has a last part without a length, so that nothing can follow it")
 
 
 def _require_addable(items: Items, kind: Kind) -> None:

@@ -17,7 +17,8 @@ import re
 import struct
 from typing import BinaryIO
 
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+from dpiqa_desktop.metadata.tiff_directory import SIZES
+
 _DIRECTORIES = (0x014A, 0x8769, 0x8825, 0xA005)  # SubIFDs, EXIF, GPS, interoperability
 _THUMBNAIL, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 _MAKER_NOTE = 0x927C
@@ -78,7 +79,7 @@ class _Directories:
         numbers: dict[int, int] = {}
         for at in range(directory + 2, directory + 2 + 12 * count, 12):
             tag, kind, amount = struct.unpack_from(f"{self._order}HHI", self._block, at)
-            length = _SIZES.get(kind, 0) * amount
+            length = SIZES.get(kind, 0) * amount
             value = at + 8 if length <= 4 else self._number("I", at + 8)
             if not self._inside(value, length):
                 continue

@@ -90,13 +90,14 @@ def has_users_rating(said: Said) -> bool:
     """Whether a document has a rating that is not ours, or had ours and lost it: somebody took it away.
 
     A rating of 0 is none, as cameras and programs write it into every file, unless ours was there before:
-    then it is the photographer's "unrated". What is no number is nobody's but the photographer's.
+    then it is the photographer's "unrated". So it is if XMP's is gone and EXIF's is left, which not all
+    programs know. What is no number is nobody's but the photographer's.
     """
     given = _ratings(said)
     ours = _our_stars(said)
     if ours is None:
         return any(stars != 0 for _, stars in given)
-    return not given or any(stars != max(ours, lowest) for lowest, stars in given)
+    return prop.RATING not in said.properties or any(stars != max(ours, lowest) for lowest, stars in given)
 
 
 def changes(said: Said, verdict: Verdict, policy: Policy, keep_rating: bool) -> Wanted:

@@ -11,8 +11,9 @@ from typing import BinaryIO
 import xxhash
 
 from dpiqa_desktop.engine.store import Store, file_state
-from dpiqa_desktop.metadata.embedded import UnsafeError
-from dpiqa_desktop.metadata.file_change import embedded_change, sidecar_change
+from dpiqa_desktop.metadata.embedded import ExifRating, UnsafeError
+from dpiqa_desktop.metadata.file_change import FileChange, embedded_change, sidecar_change
+from dpiqa_desktop.metadata.plan import Wanted
 from dpiqa_desktop.metadata.read import open_regular
 from dpiqa_desktop.metadata.replace_file import (
     ReplaceError,
@@ -50,10 +51,14 @@ def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store) -> Itera
     Raises:
         JournalError: the journal fails.
     """
+    cleared: set[str] = set()
     for entry in entries:
         try:
-            with writing_alone(os.path.splitext(entry.path)[0]):
-                remove_strays(os.path.dirname(entry.path))
+            with writing_alone(*_locked_with(entry.path)):
+                folder = os.path.dirname(entry.path)
+                if folder not in cleared:  # once: each time the whole folder is listed
+                    cleared.add(folder)
+                    remove_strays(folder)
                 outcome = _take_back(entry, store)
         except FileNotFoundError:
             yield NotWritten(entry.path, "it is gone: deleted, moved or renamed since")
@@ -70,6 +75,12 @@ def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store) -> Itera
         journal.drop(entry.id)
         if outcome is not None:
             yield outcome
+
+
+def _locked_with(path: str) -> tuple[str, ...]:
+    """What the writer locks for a file: its photo's name without suffix; ``a.CR2.xmp`` is of ``a``."""
+    stem = os.path.splitext(path)[0]
+    return stem, os.path.splitext(stem)[0]
 
 
 def _take_back(entry: Entry, store: Store) -> TakenBack | None:
@@ -108,11 +119,23 @@ def _take_back_properties(entry: Entry, now: Version, store: Store) -> TakenBack
     if entry.path.lower().endswith(".xmp"):
         change = sidecar_change(entry.path, True, entry.properties.taken_back)
     else:
-        change = embedded_change(entry.path, entry.properties.taken_back)
+        change = _embedded_change_back(entry)
     if change is None:
         return None
     _replace(entry.path, change.splices, now, store, change.verify)
     return TakenBack(entry.path, removed=False, exactly=False)
+
+
+def _embedded_change_back(entry: Entry) -> FileChange | None:
+    try:
+        return embedded_change(entry.path, entry.properties.taken_back)
+    except UnsafeError:
+        # An EXIF block that we made would be left with nothing in it, which EXIF forbids: "unrated", then.
+        return embedded_change(entry.path, lambda said: _unrated(entry.properties.taken_back(said)))
+
+
+def _unrated(wanted: Wanted) -> Wanted:
+    return Wanted(wanted.xmp, ExifRating(0)) if wanted.exif == ExifRating() else wanted
 
 
 def _replace(

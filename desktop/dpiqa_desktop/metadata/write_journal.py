@@ -65,7 +65,17 @@ class Properties:
                     back[name] = Items(add, remove)
             elif said.text(name) == change != self.old[name]:
                 back[name] = self.old[name]
-        return Wanted(back, self.old_exif if said.exif == self.new_exif else None)
+        return Wanted(back, self._exif_taken_back(said.exif))
+
+    def _exif_taken_back(self, said: ExifRating) -> ExifRating | None:
+        old, new = self.old_exif, self.new_exif
+        if old is None or new is None:
+            return None
+        back = ExifRating(
+            old.rating if said.rating == new.rating else said.rating,
+            old.percent if said.percent == new.percent else said.percent,
+        )
+        return None if back == said else back
 
 
 @dataclass(frozen=True)
