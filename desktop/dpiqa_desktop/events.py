@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Scored:
         captured_at: seconds of the camera's clock since 1970, None if the photo does not say.
         likeness: fingerprint of 64 bits, few of which differ in photos that look alike; None for a blank one.
         known: the score was in the store, from this run's path or from the same content elsewhere.
-        scored_at: when, in seconds since 1970, UTC; None if that was in this run.
+        scored_at: when, in seconds since 1970, UTC.
     """
 
     path: str
@@ -24,7 +24,7 @@ class Scored:
     captured_at: float | None = None
     likeness: int | None = None
     known: bool = False
-    scored_at: float | None = None
+    scored_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)

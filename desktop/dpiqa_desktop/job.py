@@ -276,9 +276,12 @@ def _write_into_photos(
     """Write as asked for; how many files could not be."""
     if writing is None or (interrupted and not options.watch):
         return 0
-    if not options.watch:
-        writing.write_all(report.photos)
-    return writing.finish()
+    try:
+        if not options.watch:
+            writing.write_all(report.photos)
+    finally:  # after Ctrl-C, too: what was written can be taken back
+        failed = writing.finish()
+    return failed
 
 
 def _sort_into_folders(report: Report, options: BatchOptions, store: Store, console: Console) -> int:

@@ -166,7 +166,11 @@ class Journal:
         with translated():
             found = self._connection.execute("SELECT 1 FROM organise_runs WHERE id = ?", (run,)).fetchone()
         if found is None:
-            raise UsageError(f"there was no run {run} that moved or copied photos")
+            raise UsageError(
+                
+                f"there was no run {run} that wrote, moved or copied anything; a folder of that name is ./{run}"
+            
+            )
 
     def add_folder(self, run: int, path: str) -> None:
         """Write down a folder that is about to be made."""

@@ -122,7 +122,7 @@ class BatchOptions:
             raise UsageError("--dry-run goes with --write, --move-below or --copy-top")
         if self.write == "none":
             for option in _HOW_TO_WRITE:
-                if getattr(self, option):
+                if getattr(self, option) not in (None, False):
                     raise UsageError(f"{_dashed(option)} goes with --write auto, embed or sidecar")
         if sorting and self.watch:
             raise UsageError(
@@ -130,7 +130,7 @@ class BatchOptions:
             )
 
     def _check_undo(self, sorting: list[str]) -> None:
-        if self.paths or sorting or self.write != "none":
+        if self.paths or sorting or self.write != "none" or self.dry_run or self.sync or self.watch:
             raise UsageError("--undo takes one run or folder behind it, and goes with no other work")
         assert self.undo is not None
         number = self.undo == "latest" or (self.undo.isdecimal() and len(self.undo) < 10)

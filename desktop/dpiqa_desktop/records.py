@@ -36,7 +36,7 @@ class RankedPhoto:
         best_of_burst: the best score of its burst; False if it is not part of one.
         captured_at: the camera's clock, in seconds since 1970 as that clock showed it: no time zone is known.
             None if the file does not tell.
-        scored_at: seconds since 1970, UTC; None if that was in this run.
+        scored_at: seconds since 1970, UTC.
     """
 
     path: str
@@ -45,7 +45,7 @@ class RankedPhoto:
     burst: int | None = None
     best_of_burst: bool = False
     captured_at: float | None = None
-    scored_at: float | None = None
+    scored_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)

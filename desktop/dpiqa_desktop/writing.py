@@ -88,7 +88,7 @@ class Writing:
         if count["made"]:
             text += f", {count['made']:,} of them new sidecars"
         for outcome, words in (
-            ("rating kept", "with your own rating kept"),
+            ("rating kept", "without our stars, as you rated them or they cannot be read"),
             ("up to date", "up to date"),
             ("failed", "failed"),
         ):
@@ -128,8 +128,7 @@ class Writing:
 
     def _verdict(self, photo: RankedPhoto) -> Verdict:
         rejected = self._reject_below is not None and photo.score < self._reject_below
-        now = datetime.now(timezone.utc)
-        scored_at = now if photo.scored_at is None else datetime.fromtimestamp(photo.scored_at, timezone.utc)
+        scored_at = datetime.fromtimestamp(photo.scored_at, timezone.utc)
         stars = -1 if rejected else photo.stars
         return Verdict(photo.score, stars, self._model, self._model_hash, scored_at)
 

@@ -58,7 +58,7 @@ def test_scores_go_into_photos_and_sidecars_and_back_out(shoot, capsys):
     assert main([str(shoot), "--write", "auto", "--reject-below", "0.2"]) == 0
     told = capsys.readouterr().err
     assert "stars: ***** 1, **** 1, rejected 1" in told
-    assert "4 files written, 1 of them new sidecars, 1 with your own rating kept" in told
+    assert "4 files written, 1 of them new sidecars, 1 without our stars, as you rated them" in told
     assert tags(shoot / "dog.jpg") == tags(shoot / "dog.xmp")
     assert tags(shoot / "dog.jpg")["Rating"] == 5
     assert tags(shoot / "flowers_shaken.jpg")["Rating"] == -1
@@ -68,7 +68,9 @@ def test_scores_go_into_photos_and_sidecars_and_back_out(shoot, capsys):
     assert main([str(shoot), "--write", "auto", "--reject-below", "0.2"]) == 0
     told = capsys.readouterr().err
     assert "3 known from before" in told
-    assert "0 files written, 1 with your own rating kept, 4 up to date" in told
+    assert (
+        "0 files written, 1 without our stars, as you rated them or they cannot be read, 4 up to date" in told
+    )
     assert main(["--undo"]) == 0
     assert tree(shoot) == before
     assert main(["--undo"]) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -29,7 +30,7 @@ class Photo:
         captured_at, likeness: see ``Scored``.
         score: None until there is one.
         known: the score came from the store.
-        scored_at: when, if so.
+        scored_at: when it got it, in seconds since 1970, UTC.
         reason: why there will be no score.
     """
 
@@ -59,7 +60,9 @@ class Photo:
         """What became of it, in the end."""
         if self.score is None:
             return Failed(self.path, self.reason or "the model gave no score for it")
-        return Scored(self.path, self.score, self.captured_at, self.likeness, self.known, self.scored_at)
+        return Scored(
+            self.path, self.score, self.captured_at, self.likeness, self.known, self.scored_at or 0.0
+        )
 
 
 class Steps:
@@ -133,7 +136,10 @@ class Steps:
         """Keep what is new in the store; a store that fails is left alone from then on, and said so once."""
         records = [
             Record(
-                photo.path, photo.state, photo.content, Judged(photo.score, photo.captured_at, photo.likeness)
+                photo.path,
+                photo.state,
+                photo.content,
+                Judged(photo.score, photo.captured_at, photo.likeness, photo.scored_at),
             )
             for photo in photos
             if photo.score is not None and photo.state is not None
@@ -161,7 +167,7 @@ class Steps:
 def _judged(photo: Photo, outcome: float | str) -> Photo:
     if isinstance(outcome, str):
         return replace(photo, pixels=None, reason=outcome)
-    return replace(photo, pixels=None, score=outcome)
+    return replace(photo, pixels=None, score=outcome, scored_at=time.time())
 
 
 def _checked(score: float) -> float | str:

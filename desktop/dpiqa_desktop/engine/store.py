@@ -132,7 +132,10 @@ class Store:
                     [(_key(r.path), r.state.size, r.state.mtime_ns, r.content) for r in records],
                 )
                 connection.executemany(
-                    "INSERT OR REPLACE INTO photos VALUES (?, ?, ?)",
+                    # A score that was taken over comes without what looking at the photo has told.
+                    "INSERT INTO photos VALUES (?, ?, ?) ON CONFLICT (hash) DO UPDATE SET "
+                    "captured_at = coalesce(excluded.captured_at, captured_at), "
+                    "likeness = coalesce(excluded.likeness, likeness)",
                     [(r.content, r.judged.captured_at, _signed(r.judged.likeness)) for r in records],
                 )
                 connection.executemany(

@@ -80,7 +80,7 @@ def sidecar_change(path: str, exists: bool, decide: Decide) -> FileChange | None
         with open_regular(path) as file:
             state, packet = file_state(path), read_packet(file)
         said = Said(xmp.read(packet))
-    wanted = Wanted(decide(said).xmp)
+    wanted = decide(said)
     if not wanted:
         return None
     content = xmp.edit(packet if exists else xmp.EMPTY_SIDECAR, wanted.xmp)

@@ -53,11 +53,11 @@ class Said:
 
     Attributes:
         properties: of its XMP: texts, and arrays of texts; None for what has another shape.
-        exif: the rating in EXIF; empty for a sidecar, which has none.
+        exif: the rating in EXIF; None for a sidecar, which has no EXIF.
     """
 
     properties: Mapping[Name, str | tuple[str, ...] | None] = field(default_factory=dict)
-    exif: ExifRating = field(default_factory=ExifRating)
+    exif: ExifRating | None = None
 
     def text(self, name: Name) -> str | None:
         """A simple property's value."""
@@ -119,12 +119,12 @@ def changes(said: Said, verdict: Verdict, policy: Policy, keep_rating: bool) -> 
     exif = None
     if not keep_rating:
         xmp |= _rating(said, verdict.stars, policy)
-        exif = ExifRating(max(verdict.stars, 0), prop.percent(score, verdict.stars))
+        if said.exif is not None:
+            exif = ExifRating(max(verdict.stars, 0), prop.percent(score, verdict.stars))
     elif _is_replaced(said):
         # Ours is history. Should the photographer set the same stars one day, they must not seem to be ours.
         xmp[prop.OUR_RATING] = None
-    if policy.keywords:
-        xmp |= _keywords(said, prop.keyword(score))
+    xmp |= _keywords(said, prop.keyword(score), policy)
     xmp = {name: change for name, change in xmp.items() if not _says_already(said, name, change)}
     exif = None if exif == said.exif else exif
     if xmp or exif is not None:  # a file that says all else is not touched for the date
@@ -135,15 +135,31 @@ def changes(said: Said, verdict: Verdict, policy: Policy, keep_rating: bool) -> 
 
 def summary(said: Said, wanted: Wanted) -> str:
     """Tell the photographer what changes, in a few words: "score 0.7321 (was 0.6989), stars 4 (was none)"."""
-    parts = [
-        f"{word} {change} (was {said.text(name) or 'none'})"
-        for word, name in (("score", prop.SCORE), ("stars", prop.RATING), ("label", prop.LABEL))
-        if isinstance(change := wanted.xmp.get(name), str)
-    ]
-    keywords = wanted.xmp.get(prop.HIERARCHICAL_KEYWORDS)
-    if isinstance(keywords, Items) and keywords.add:
-        parts.append(f"keyword {', '.join(keywords.add)}")
+    parts = []
+    if prop.SCORE in wanted.xmp:
+        parts.append(f"score {wanted.xmp[prop.SCORE]} (was {said.text(prop.SCORE) or 'none'})")
+    stars = wanted.xmp.get(prop.RATING, wanted.exif and wanted.exif.rating)
+    if stars is not None:
+        parts.append(f"stars {stars} (was {_ratings_in_words(said)})")
+    if prop.LABEL in wanted.xmp:
+        parts.append(f"label {wanted.xmp[prop.LABEL]} (was {said.text(prop.LABEL) or 'none'})")
+    for name in (prop.KEYWORDS, prop.HIERARCHICAL_KEYWORDS):
+        change = wanted.xmp.get(name)
+        if isinstance(change, Items):
+            parts += [f"keyword {keyword} in {name}" for keyword in change.add]
+            parts += [f"no more keyword {keyword} in {name}" for keyword in change.remove]
     return ", ".join(parts) or "what belongs to its score"
+
+
+def _ratings_in_words(said: Said) -> str:
+    exif = said.exif or ExifRating()
+    given = [
+        said.text(prop.RATING),
+        None if exif.rating is None else f"{exif.rating} in EXIF",
+        None if exif.rating is not None or exif.percent is None else f"{exif.percent} % in EXIF",
+        *(f"{text} % for Windows" for name in prop.MICROSOFT_RATINGS if (text := said.text(name))),
+    ]
+    return ", ".join(text for text in given if text) or "none"
 
 
 def _rating(said: Said, stars: int, policy: Policy) -> dict[Name, Change]:
@@ -152,21 +168,28 @@ def _rating(said: Said, stars: int, policy: Policy) -> dict[Name, Change]:
     there = [name for name in prop.MICROSOFT_RATINGS if name in said.properties]
     for name in there or [prop.MICROSOFT_RATING] * policy.microsoft:
         xmp[name] = str(prop.microsoft_rating(stars))
-    if policy.labels and _label_is_ours(said):
-        xmp[prop.LABEL] = prop.label(stars)
-    return xmp
+    return xmp | _label(said, stars, policy)
 
 
-def _keywords(said: Said, keyword: str) -> dict[Name, Change]:
-    return {
-        name: Items(
-            add=(keyword,) if keyword not in said.items(name) else (),
-            remove=tuple(
-                item for item in said.items(name) if prop.OUR_KEYWORD.fullmatch(item) and item != keyword
-            ),
-        )
-        for name in (prop.KEYWORDS, prop.HIERARCHICAL_KEYWORDS)
-    }
+def _label(said: Said, stars: int, policy: Policy) -> dict[Name, Change]:
+    """One of ours follows the stars, asked for or not; one of the photographer's stays."""
+    there, ours = prop.LABEL in said.properties, said.text(prop.OUR_LABEL)
+    if there and said.text(prop.LABEL) != ours:
+        return {prop.OUR_LABEL: None}
+    if not there and (ours is not None or not policy.labels):  # taken away, or never asked for
+        return {}
+    return {prop.LABEL: prop.label(stars), prop.OUR_LABEL: prop.label(stars)}
+
+
+def _keywords(said: Said, keyword: str, policy: Policy) -> dict[Name, Change]:
+    """One of ours follows the score, asked for or not."""
+    changes: dict[Name, Change] = {}
+    for name in (prop.KEYWORDS, prop.HIERARCHICAL_KEYWORDS):
+        ours = tuple(item for item in said.items(name) if prop.OUR_KEYWORD.fullmatch(item))
+        if ours or policy.keywords:
+            add = (keyword,) if keyword not in ours else ()
+            changes[name] = Items(add, tuple(item for item in ours if item != keyword))
+    return changes
 
 
 def _says_already(said: Said, name: Name, change: Change) -> bool:
@@ -186,13 +209,6 @@ def _is_replaced(said: Said) -> bool:
     )
 
 
-def _label_is_ours(said: Said) -> bool:
-    ours = _our_stars(said)
-    return prop.LABEL not in said.properties or (
-        ours in prop.STARS and said.text(prop.LABEL) == prop.label(ours)
-    )
-
-
 def _our_stars(said: Said) -> int | None:
     text = said.text(prop.OUR_RATING)
     return int(text) if text in {str(stars) for stars in prop.STARS} else None
@@ -208,9 +224,9 @@ def _ratings(said: Said) -> Sequence[tuple[int, float]]:
         for name in prop.MICROSOFT_RATINGS
         if name in said.properties
     ]
-    if said.exif.rating is not None:
+    if said.exif is not None and said.exif.rating is not None:
         given.append((0, said.exif.rating))
-    elif said.exif.percent is not None:
+    elif said.exif is not None and said.exif.percent is not None:
         given.append((0, _stars_of_percent(said.exif.percent)))
     return given
 

@@ -25,6 +25,8 @@ UNCERTAINTY = Name(_DPIQA, "Uncertainty")
 """In the score's unit, four decimals."""
 OUR_RATING = Name(_DPIQA, "Rating")
 """The stars that we set: a rating that says otherwise is the photographer's."""
+OUR_LABEL = Name(_DPIQA, "Label")
+"""The colour that we set, for the same reason."""
 MODEL = Name(_DPIQA, "Model")
 MODEL_HASH = Name(_DPIQA, "ModelHash")
 SCORED_AT = Name(_DPIQA, "ScoredAt")

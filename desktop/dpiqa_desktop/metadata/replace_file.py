@@ -262,9 +262,11 @@ def check_replaceable(path: str) -> None:
     """Tell early that a file may not be replaced; later something else may still hinder it.
 
     Raises:
-        ReplaceError: it is no regular file, is gone, or is read-only.
+        ReplaceError: it is no regular file, is gone or read-only, or its folder is.
     """
-    _look(path)
+    target, _ = _look(path)
+    if not os.access(os.path.dirname(target), os.W_OK):
+        raise ReplaceError(path, "cannot be written: no permission to make a file in its folder")
 
 
 def _look(path: str) -> tuple[str, os.stat_result]:

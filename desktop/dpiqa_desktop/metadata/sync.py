@@ -47,9 +47,12 @@ def _records(photos: Sequence[str], store: Store, model: str) -> Iterator[Record
             state = file_state(photo)
             if store.find(photo, state, model):
                 continue
+            content = content_hash(photo)
+            if store.find_content(content, model):
+                continue
             judged = next(filter(None, (_judged(said, model) for said in said_by_all(photo, listing))), None)
             if judged:
-                yield Record(photo, state, content_hash(photo), judged)
+                yield Record(photo, state, content, judged)
         except (OSError, PhotoError):
             continue  # scoring it will tell what is wrong
 

@@ -99,6 +99,26 @@ class Listing:
             return tuple(map(os.path.basename, companions(photo, self._names)))
 
 
+def names_to_lock(photo: str) -> set[str]:
+    """Paths that stand for all that is written for a photo, as ``writing_alone`` takes them.
+
+    Its files' common name, as ``IMG_1.xmp`` is of several; here and where links lead; and the file itself,
+    which may have another name (a hard link).
+    """
+    real = os.path.realpath(photo)
+    names = {name_of_all(os.path.abspath(photo)), name_of_all(real)}
+    with contextlib.suppress(OSError):
+        names.add(os.path.join(os.path.dirname(real), f"inode {os.stat(real).st_ino}"))
+    return names
+
+
+def name_of_all(path: str) -> str:
+    """The path without what tells a photo's files apart: ``IMG_1`` of ``IMG_1.CR2`` and ``IMG_1.CR2.xmp``."""
+    folder, name = os.path.split(path)
+    base, suffix = os.path.splitext(name)
+    return os.path.join(folder, stem(base if suffix.lower() == ".xmp" else name))
+
+
 def plan_photo(photo: str, verdict: Verdict, settings: Settings, listing: Listing) -> list[Planned]:
     """Work out what changes in the files of a photo: itself, and RAW files of its name.
 
@@ -219,11 +239,20 @@ def _plan(family: _Family, member: str, settings: Settings, decide: Decide, keep
             with contextlib.nullcontext() if embed else contextlib.suppress(UnsafeError):
                 return _planned(member, embedded_change(member, decide), keep)
         path, exists = family.sidecar_of(member, settings.naming)
-        return _planned(path, sidecar_change(path, exists, decide), keep)
+        return _plan_sidecar(path, exists, decide, keep)
     except (UnsafeError, PhotoError) as error:
         return NotWritten(member, str(error))
     except OSError as error:
         return NotWritten(member, error.strerror or str(error))
+
+
+def _plan_sidecar(path: str, exists: bool, decide: Decide, keep: bool) -> Planned:
+    try:
+        return _planned(path, sidecar_change(path, exists, decide), keep)
+    except (UnsafeError, PhotoError) as error:
+        return NotWritten(path, str(error))
+    except OSError as error:
+        return NotWritten(path, error.strerror or str(error))
 
 
 def _planned(path: str, change: FileChange | None, keep: bool) -> ToWrite | UpToDate:

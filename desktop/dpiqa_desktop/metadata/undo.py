@@ -24,7 +24,7 @@ from dpiqa_desktop.metadata.replace_file import (
     version_of,
 )
 from dpiqa_desktop.metadata.splice import Splice, inverse, spliced
-from dpiqa_desktop.metadata.targets import NotWritten
+from dpiqa_desktop.metadata.targets import NotWritten, name_of_all
 from dpiqa_desktop.metadata.write_journal import Entry, WriteJournal
 from dpiqa_desktop.process_lock import LockError, writing_alone
 from dpiqa_plugin.errors import StoreError
@@ -54,7 +54,8 @@ def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store) -> Itera
     cleared: set[str] = set()
     for entry in entries:
         try:
-            with writing_alone(*_locked_with(entry.path)):
+            os.stat(os.path.dirname(entry.path))
+            with writing_alone(name_of_all(entry.path)):
                 folder = os.path.dirname(entry.path)
                 if folder not in cleared:  # once: each time the whole folder is listed
                     cleared.add(folder)
@@ -62,6 +63,8 @@ def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store) -> Itera
                 outcome = _take_back(entry, store)
         except FileNotFoundError:
             yield NotWritten(entry.path, "it is gone: deleted, moved or renamed since")
+            if os.path.isdir(os.path.dirname(entry.path)):  # else its disk may come back
+                journal.drop(entry.id)
             continue
         except (UnsafeError, LockError) as error:
             yield NotWritten(entry.path, str(error))
@@ -75,12 +78,6 @@ def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store) -> Itera
         journal.drop(entry.id)
         if outcome is not None:
             yield outcome
-
-
-def _locked_with(path: str) -> tuple[str, ...]:
-    """What the writer locks for a file: its photo's name without suffix; ``a.CR2.xmp`` is of ``a``."""
-    stem = os.path.splitext(path)[0]
-    return stem, os.path.splitext(stem)[0]
 
 
 def _take_back(entry: Entry, store: Store) -> TakenBack | None:

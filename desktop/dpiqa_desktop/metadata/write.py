@@ -24,7 +24,15 @@ from dpiqa_desktop.metadata.replace_file import (
     replace_spliced,
     version_of,
 )
-from dpiqa_desktop.metadata.targets import Listing, NotWritten, Settings, ToWrite, UpToDate, plan_photo
+from dpiqa_desktop.metadata.targets import (
+    Listing,
+    NotWritten,
+    Settings,
+    ToWrite,
+    UpToDate,
+    names_to_lock,
+    plan_photo,
+)
 from dpiqa_desktop.metadata.write_journal import Properties, WriteJournal
 from dpiqa_desktop.process_lock import LockError, writing_alone
 from dpiqa_plugin.errors import StoreError
@@ -99,9 +107,9 @@ class Writer:
         Raises:
             JournalError: the journal fails; the file at hand is as it was.
         """
-        # By the photo's name without its suffix, as a sidecar may belong to several files.
+        self._clear_strays(os.path.dirname(os.path.realpath(photo)))
         try:
-            with writing_alone(os.path.splitext(os.path.abspath(photo))[0]):
+            with writing_alone(*names_to_lock(photo)):
                 return [
                     self._carried_out(planned) if isinstance(planned, ToWrite) else planned
                     for planned in plan_photo(photo, verdict, self._settings, self._listing)

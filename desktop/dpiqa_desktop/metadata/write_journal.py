@@ -67,9 +67,9 @@ class Properties:
                 back[name] = self.old[name]
         return Wanted(back, self._exif_taken_back(said.exif))
 
-    def _exif_taken_back(self, said: ExifRating) -> ExifRating | None:
+    def _exif_taken_back(self, said: ExifRating | None) -> ExifRating | None:
         old, new = self.old_exif, self.new_exif
-        if old is None or new is None:
+        if said is None or old is None or new is None:
             return None
         back = ExifRating(
             old.rating if said.rating == new.rating else said.rating,
