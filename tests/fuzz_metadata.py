@@ -270,10 +270,9 @@ def check_xmp(before: bytes, after: bytes, overwrite: bool) -> None:
     if overwrite or not ratings or ratings == ["0"]:
         return
     ours = _our_stars(before)
-    if not _same_number(ratings[0], ours) and [text for key, text in new if key == name] != ratings:
-        raise WrongError(
-            f"the rating in XMP was {ratings}, of which ours {ours}, and is {[t for k, t in new if k == name]}"
-        )
+    now = [text for key, text in new if key == name]
+    if not _same_number(ratings[0], ours) and now != ratings:
+        raise WrongError(f"the rating in XMP was {ratings}, ours {ours}, and is {now}")
 
 
 def _same_number(rating: str, ours: str | None) -> bool:
