@@ -107,6 +107,8 @@ def undo(options: BatchOptions) -> ExitCode:
                 failed = writing.undo(writes.entries(run), writes, store, console)
             else:
                 failed = _tell(relocate.undo(moves, run), console)
+            if failed:
+                console.say("what is left can be tried again; --undo RUN takes back an earlier run")
     return code_of_run(failed, interrupted=False)
 
 

@@ -167,9 +167,7 @@ class Journal:
             found = self._connection.execute("SELECT 1 FROM organise_runs WHERE id = ?", (run,)).fetchone()
         if found is None:
             raise UsageError(
-                
-                f"there was no run {run} that wrote, moved or copied anything; a folder of that name is ./{run}"
-            
+                f"there was no run {run} that wrote, moved or copied; a folder of that name is ./{run}"
             )
 
     def add_folder(self, run: int, path: str) -> None:

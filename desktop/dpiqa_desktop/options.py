@@ -122,7 +122,8 @@ class BatchOptions:
             raise UsageError("--dry-run goes with --write, --move-below or --copy-top")
         if self.write == "none":
             for option in _HOW_TO_WRITE:
-                if getattr(self, option) not in (None, False):
+                value = getattr(self, option)
+                if value is not None and value is not False:
                     raise UsageError(f"{_dashed(option)} goes with --write auto, embed or sidecar")
         if sorting and self.watch:
             raise UsageError(

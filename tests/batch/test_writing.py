@@ -112,6 +112,7 @@ def test_undo_of_a_folder_and_of_a_run(shoot, tmp_path, capsys):
     assert main(["--undo", str(shoot)]) == 0
     assert "there is nothing to take back" in capsys.readouterr().err
     assert main(["--undo", str(shoot / "none")]) == 2
+    assert main(["--undo", "--dry-run"]) == 2
 
 
 def test_undo_takes_back_the_latest_run_whether_it_wrote_or_moved(shoot, tmp_path):
@@ -140,6 +141,7 @@ def test_another_computer_scores_nothing_twice(shoot, capsys):
         (["--sidecar", "adobe"], "--sidecar goes with --write"),
         (["--dry-run"], "--dry-run goes with --write"),
         (["--write", "auto", "--undo"], "--undo takes one run or folder"),
+        (["--reject-below", "0"], "--reject-below goes with --write"),
         (["--write", "auto", "--watch", "--stars", "percentile"], "percentiles are known at the end"),
         (["--write", "auto", "--reject-below", "nan"], "must be a score"),
     ],

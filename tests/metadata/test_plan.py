@@ -154,12 +154,39 @@ def test_keywords_replace_ours_and_leave_others():
         (said(), "Green"),
         (said(properties={prop.LABEL: "Blue"}), None),
         (said(properties={prop.LABEL: "Green"}), None),
-        (said(rating="2", ours="2", properties={prop.LABEL: "Yellow"}), "Green"),
-        (said(rating="2", ours="2", properties={prop.LABEL: "Red"}), None),
+        (said(rating="2", ours="2", properties={prop.LABEL: "Yellow"}), None),
+        (said(rating="2", ours="2", properties={prop.LABEL: "Yellow", prop.OUR_LABEL: "Yellow"}), "Green"),
+        (said(rating="2", ours="2", properties={prop.LABEL: "Red", prop.OUR_LABEL: "Yellow"}), None),
+        (said(rating="2", ours="2", properties={prop.OUR_LABEL: "Yellow"}), None),  # taken away
     ],
 )
 def test_a_label_of_the_photographers_stays(document, label):
     assert changes(document, VERDICT, Policy(labels=True), keep_rating=False).xmp.get(prop.LABEL) == label
+
+
+def test_what_was_asked_for_once_follows_the_score():
+    policy = Policy(labels=True, keywords=True, microsoft=True)
+    first = changes(said(), VERDICT, policy, keep_rating=False)
+    document = Said(
+        {name: change.add if isinstance(change, Items) else change for name, change in first.xmp.items()},
+        first.exif,
+    )
+    worse = Verdict(0.15, 1, "dpiqa_lite", "6f6364567c73", NOON)
+    xmp = changes(document, worse, Policy(), keep_rating=False).xmp
+    assert (xmp[prop.LABEL], xmp[prop.OUR_LABEL], xmp[prop.MICROSOFT_RATING]) == ("Red", "Red", "1")
+    assert xmp[prop.KEYWORDS] == Items(add=("IQA|0.1",), remove=("IQA|0.7",))
+
+
+def test_a_summary_shows_every_rating_that_would_go():
+    document = said(exif=3, microsoft="25")
+    wanted = changes(document, VERDICT, Policy(), keep_rating=False)
+    assert "stars 4 (was 3 in EXIF, 25 % for Windows)" in summary(document, wanted)
+
+
+def test_a_sidecar_has_no_exif_to_be_changed():
+    first = changes(Said(), VERDICT, Policy(), keep_rating=False)
+    assert first.exif is None
+    assert not changes(Said(first.xmp), VERDICT, Policy(), keep_rating=False)
 
 
 def test_a_rating_for_windows_that_is_there_follows_ours():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -118,6 +119,7 @@ def test_other_tools_read_what_was_written_and_the_pixels_are_the_same(suffix, s
         "XMP-xmp:Label": "Green",
         "XMP-dpiqa:Score": 0.7321,
         "XMP-dpiqa:Rating": 4,
+        "XMP-dpiqa:Label": "Green",
         "XMP-dpiqa:Model": "dpiqa_lite",
         "XMP-dpiqa:ModelHash": "6f6364567c73",
         "XMP-dpiqa:ScoredAt": "2026:05:01 12:00:00Z",
@@ -517,3 +519,68 @@ def test_what_was_not_written_is_not_in_the_journal(shoot, store, write, journal
     assert [type(outcome) for outcome in writer.write(str(photo), VERDICT)] == [NotWritten]
     assert writer.run is None
     assert journal.latest() is None
+
+
+@pytest.mark.parametrize("where", ["auto", "sidecar"])
+def test_a_later_date_alone_touches_no_file(where, shoot, write):
+    photo = save_photo(shoot / "a.jpg")
+    write(photo, where=where)
+    later = dataclasses.replace(VERDICT, scored_at=datetime(2027, 1, 1, tzinfo=timezone.utc))
+    (outcome,) = write(photo, later, where=where)
+    assert isinstance(outcome, UpToDate)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symlinks need a privilege on Windows")
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_two_names_of_one_file_do_not_hinder_each_other(link, shoot, store, journal):
+    photo = save_photo(shoot / "a.jpg")
+    before = photo.read_bytes()
+    for name in ("b.jpg", "c.jpg", "d.jpg"):
+        link(photo, shoot / name)
+    photos = [(str(path), VERDICT) for path in sorted(shoot.iterdir())]
+    for _ in range(10):
+        outcomes = Writer(store, journal, Settings()).write_all(photos)
+        assert not [outcome for of_one in outcomes for outcome in of_one if isinstance(outcome, NotWritten)]
+        assert all(
+            outcome.exactly for outcome in undo(journal.entries_below(str(shoot.resolve())), journal, store)
+        )
+        assert set(tree(shoot).values()) == {before}
+
+
+def test_a_stray_goes_although_nothing_is_to_be_written(shoot, write):
+    photo = save_photo(shoot / "a.jpg")
+    write(photo)
+    stray = shoot / f".a.jpg.dpiqa-{'0' * 32}.tmp"
+    stray.write_bytes(b"half a photo")
+    assert [type(outcome) for outcome in write(photo)] == [UpToDate]
+    assert not stray.exists()
+
+
+@needs_exiftool
+def test_undo_takes_back_a_rating_where_there_was_no_exif_and_others_wrote_since(shoot, write, take_back):
+    photo = save_photo(shoot / "a.png")
+    write(photo)
+    subprocess.run(["exiftool", "-q", "-overwrite_original", "-XMP-dc:Title=x", str(photo)], check=True)
+    assert [outcome.exactly for outcome in take_back()] == [False]
+    tags = exiftool(photo)
+    assert not any("dpiqa" in name for name in tags)
+    assert (tags.get("XMP-xmp:Rating"), tags.get("IFD0:Rating", 0)) == (None, 0)
+
+
+def test_a_broken_sidecar_is_named(shoot, write):
+    (shoot / "a.RAF").write_bytes(b"raw data")
+    (shoot / "a.xmp").write_bytes(b"<broken")
+    (outcome,) = write(shoot / "a.RAF")
+    assert isinstance(outcome, NotWritten)
+    assert outcome.path == str(shoot / "a.xmp")
+
+
+def test_scores_that_are_taken_over_cost_no_burst(shoot, store, write):
+    photo = save_photo(shoot / "a.jpg")
+    judged = Judged(0.5, 17.0, 3)
+    model = "dpiqa_lite-6f6364567c73"
+    store.record([Record(str(photo), file_state(str(photo)), content_hash(str(photo)), judged)], "other")
+    write(photo)
+    assert sync([str(photo)], store, model) == 1
+    found = store.find(str(photo), file_state(str(photo)), model)
+    assert (found.captured_at, found.likeness) == (17.0, 3)
