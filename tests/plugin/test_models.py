@@ -20,7 +20,7 @@ def reduced_teacher():
 
 
 BUILDERS = {"teacher": reduced_teacher, "student": Student, "lite": Lite}
-MAP_SIDE = {"teacher": 8, "student": 64, "lite": 48}
+MAP_SIDE = {"teacher": 8, "student": 64, "lite": 64}
 
 
 @pytest.fixture(scope="module", params=BUILDERS)

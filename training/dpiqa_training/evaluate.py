@@ -23,7 +23,11 @@ def score_photos(model: nn.Module, photos: list[LabelledPhoto], device: str) -> 
 
 def evaluate_model(model: nn.Module, photos: list[LabelledPhoto], device: str) -> dict[str, Agreement]:
     """Agreement over all photos (key ``all``) and by subset."""
-    scores = score_photos(model, photos, device)
+    return agreement_by_subset(score_photos(model, photos, device), photos)
+
+
+def agreement_by_subset(scores: np.ndarray, photos: list[LabelledPhoto]) -> dict[str, Agreement]:
+    """Compare scores (N,) of N photos with their MOS, as ``evaluate_model``."""
     mos = np.array([photo.mos for photo in photos])
     subsets = np.array([photo.subset for photo in photos])
     result = {"all": agreement(scores, mos)}
