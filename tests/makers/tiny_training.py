@@ -11,9 +11,10 @@ from dpiqa_training.recipes.lite import train_lite
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "photos"
 CONFIG = LiteConfig(
-    epochs=3,
+    steps=6,
     batch_size=4,
-    lr=3e-4,
+    trunk_lr=3e-4,
+    head_lr=1e-3,
     weight_decay=0.01,
     warm_up_epochs=30,
     warm_up_lr=1e-3,

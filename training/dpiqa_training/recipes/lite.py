@@ -34,8 +34,6 @@ from dpiqa_plugin.models.lite import (
     EarlyStages,
     Lite,
     LiteHead,
-    LiteJudgement,
-    pooled_statistics,
 )
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 from dpiqa_training.calibration import judge_photos
@@ -44,11 +42,12 @@ from dpiqa_training.config import LiteConfig
 from dpiqa_training.datasets.labelled import LabelledPhoto, SquashedPhotos
 from dpiqa_training.datasets.ladders import RUNGS, LadderPhotos
 from dpiqa_training.distortions import KINDS
-from dpiqa_training.evaluate import evaluate_model
-from dpiqa_training.stage_cache import StageCache, cached_stages
+from dpiqa_training.stage_cache import all_statistics, cached_stages
 from dpiqa_training.trunk_weights import imagenet_trunk
 
-_WARM_UP_BATCH = 64
+_WARM_UP_BATCH = 96
+_WARM_UP_LADDERS = 8
+_DEVIATION_WEIGHT = 0.01  # its loss is large and meets no other: it must not steer the common rate
 _CLEAN_ABOVE = 0.75
 
 
@@ -64,7 +63,7 @@ def train_lite(
     Args:
         config: the recipe.
         training: the labelled photos; the best of them are distorted, too.
-        validation: measured after each epoch; at the end the deviation is calibrated on them.
+        validation: at the end the deviation is calibrated on them.
         folder: for the checkpoint and the outputs of the frozen stages, 5 GB for the whole of BIQ2021.
         device: of torch.
 
@@ -86,12 +85,9 @@ def train_lite(
     bar = tqdm(_steps(config, len(training))[run.step :], desc="dpiqa_lite", unit="step")
     for photos in bar:
         bar.set_postfix(loss=f"{run.train_step(photos):.4f}", refresh=False)
-        epoch_ended = run.step % (run.total // config.epochs) == 0
-        if epoch_ended or time.monotonic() - saved > config.checkpoint_seconds:
+        if run.step == run.total or time.monotonic() - saved > config.checkpoint_seconds:
             save_checkpoint(checkpoint, run.state())
             saved = time.monotonic()
-        if epoch_ended:
-            tqdm.write(f"step {run.step}: {evaluate_model(run.average, validation, device)}")
     calibrate_deviation(run.average, validation, device)
     return run.average.eval()
 
@@ -109,12 +105,12 @@ class _Run:
     def __init__(self, config: LiteConfig, training: list[LabelledPhoto], folder: Path, device: str) -> None:
         self.config = config
         self.device = device
-        self.total = len(_steps(config, len(training)))
+        self.total = config.steps
         self.step = 0
         self.folder = folder
         self.model = Lite().to(device).to(memory_format=torch.channels_last)
         self.model.trunk.load_state_dict(imagenet_trunk())
-        _freeze(self.model)
+        _freeze(self.model, config.trunk_lr)
         self.average = copy.deepcopy(self.model)
         names = [photo.path.name for photo in training]
         self.photos = cached_stages(self.model, _Pixels(training), names, folder / "photos.npy", device)
@@ -124,26 +120,30 @@ class _Run:
         names = [str(config.seed), *(f"{path.name} {kind}" for path, kind in ladders)]
         distorted = LadderPhotos(ladders, LITE_INPUT_SIZE, config.seed)
         self.ladders = cached_stages(self.model, distorted, names, folder / "ladders.npy", device)
-        self.mos = torch.tensor([photo.mos for photo in training])
+        self.mos = torch.tensor([photo.mos for photo in training]).to(device)
         self.weight = torch.tensor(
             [config.ss02_weight if photo.subset == "ss02" else 1.0 for photo in training]
         )
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(trained, lr=config.lr, weight_decay=config.weight_decay)
+        trunk = [p for p in self.model.trunk.parameters() if p.requires_grad]
+        groups = [
+            {"params": trunk, "lr": config.trunk_lr},
+            {"params": list(self.model.head.parameters()), "lr": config.head_lr},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
 
     def start(self) -> None:
         """Measure the statistics' scale and train the head before the trunk."""
         torch.manual_seed(self.config.seed)  # whether the caches were there already must not matter
-        path = self.folder / "photos.late.npy"
-        statistics = _all_statistics(self.model, self.photos, path, self.device)
+        statistics = all_statistics(self.model, self.photos, self.folder / "photos.npy", self.device)
+        ladders = all_statistics(self.model, self.ladders, self.folder / "ladders.npy", self.device)
         head = self.model.head
         head.statistics_mean.copy_(statistics.mean(dim=0))
         # A channel that hardly varies tells nothing of quality; the floor keeps its noise small.
         head.statistics_deviation.copy_(statistics.std(dim=0).clamp_min(1e-3))
         mean = float(self.mos.mean())
         nn.init.constant_(head.to_score.bias, math.log(mean / (1 - mean)))
-        _warm_up(head, statistics, self.mos, self.weight, self.config, self.device)
+        _warm_up(head, statistics, self.mos, self.weight, ladders.unflatten(0, (-1, RUNGS)), self.config)
         self.average.load_state_dict(self.model.state_dict())
 
     def resume(self, state: dict[str, Any]) -> None:
@@ -178,7 +178,8 @@ class _Run:
         early = self._draw(photos)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):
             judgement = self.model.late(early)
-        loss = self._loss(judgement, photos)
+        score, deviation = judgement.score.squeeze(1).float(), judgement.deviation.squeeze(1).float()
+        loss = _loss(score, deviation, self.mos[photos], self.weight[photos], self.config)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -198,15 +199,6 @@ class _Run:
         maps = torch.where(flip[:, None, None, None], maps.flip(3), maps).to(self.device)
         statistics = torch.cat([labelled.statistics, distorted.statistics]).to(self.device)
         return EarlyStages(maps.contiguous(memory_format=torch.channels_last), statistics)
-
-    def _loss(self, judgement: LiteJudgement, photos: list[int]) -> Tensor:
-        config, count = self.config, len(photos)
-        mos, weight = self.mos[photos].to(self.device), self.weight[photos].to(self.device)
-        score, deviation = judgement.score.squeeze(1).float(), judgement.deviation.squeeze(1).float()
-        own = score[:count]
-        loss = (weight * (own - mos) ** 2).mean() + config.plcc_weight * (1 - plcc(own, mos))
-        loss = loss + 0.01 * deviation_loss(own, deviation[:count], mos)
-        return loss + config.ladder_weight * ranking_loss(score[count:].view(-1, RUNGS), config.ladder_margin)
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -273,15 +265,19 @@ class _Pixels(Dataset[Tensor]):
 def _steps(config: LiteConfig, photos: int) -> list[list[int]]:
     """The photos of every step of the whole run, fixed by the seed: a resumed run sees the same ones."""
     generator = torch.Generator().manual_seed(config.seed)
-    order = [torch.randperm(photos, generator=generator) for _ in range(config.epochs)]
-    usable = photos // config.batch_size * config.batch_size
-    batches: list[list[int]] = torch.cat([o[:usable] for o in order]).view(-1, config.batch_size).tolist()
-    return batches
+    per_epoch = photos // config.batch_size
+    epochs = math.ceil(config.steps / per_epoch)
+    order = [
+        torch.randperm(photos, generator=generator)[: per_epoch * config.batch_size] for _ in range(epochs)
+    ]
+    batches: list[list[int]] = torch.cat(order).view(-1, config.batch_size).tolist()
+    return batches[: config.steps]
 
 
-def _freeze(model: Lite) -> None:
+def _freeze(model: Lite, trunk_lr: float) -> None:
     early = ["conv_stem", "bn1", *(f"blocks.{group}" for group in range(FROZEN_BLOCKS))]
-    for module in [*map(model.trunk.get_submodule, early), *_depthwise(model.trunk)]:
+    frozen = [*map(model.trunk.get_submodule, early), *_depthwise(model.trunk)]
+    for module in frozen if trunk_lr else [model.trunk]:
         module.requires_grad_(False)
 
 
@@ -305,35 +301,36 @@ def _cropped(maps: Tensor, share: float) -> Tensor:
     return maps[..., top : top + height, left : left + width]
 
 
-@torch.no_grad()
-def _all_statistics(model: Lite, photos: StageCache, path: Path, device: str) -> Tensor:
-    """Statistics of all stages of the ImageNet trunk, (N, 1024), kept in ``path``."""
-    if not path.is_file():
-        model.eval()
-        found = []
-        for start in tqdm(range(0, len(photos), 16), desc="late stages", unit="batch"):
-            early = photos.stages(list(range(start, min(start + 16, len(photos)))))
-            found.append(pooled_statistics(model.late_stages(early.map.to(device))).cpu().numpy())
-        np.save(path, np.concatenate(found))
-    return torch.from_numpy(np.concatenate([photos.statistics, np.load(path)], axis=1))
-
-
 def _warm_up(
-    head: LiteHead, statistics: Tensor, mos: Tensor, weight: Tensor, config: LiteConfig, device: str
+    head: LiteHead, photos: Tensor, mos: Tensor, weight: Tensor, ladders: Tensor, config: LiteConfig
 ) -> None:
-    """Train the score on the trunk's statistics as they are: the trunk must not follow a random head."""
+    """Train the score on the trunk's statistics as they are: the trunk must not follow a random head.
+
+    Args:
+        head: changed in place.
+        photos: statistics (N, 1024) of the labelled photos.
+        mos, weight: (N,).
+        ladders: statistics (L, RUNGS, 1024).
+        config: the recipe.
+    """
     head.train()
     optimizer = torch.optim.AdamW(head.parameters(), lr=config.warm_up_lr, weight_decay=config.weight_decay)
-    epochs = config.warm_up_epochs
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, epochs))
-    no_map = torch.zeros(_WARM_UP_BATCH, head.map_width, device=device)
-    for _ in range(epochs):
-        for photos in torch.split(torch.randperm(len(mos)), _WARM_UP_BATCH):
-            score, _ = head.decode(statistics[photos].to(device), no_map[: len(photos)])
-            target = mos[photos].to(device)
-            error = weight[photos].to(device) * (score.squeeze(1) - target) ** 2
-            loss = error.mean() + config.plcc_weight * (1 - plcc(score.squeeze(1), target))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, config.warm_up_epochs))
+    for _ in range(config.warm_up_epochs):
+        for chosen in torch.split(torch.randperm(len(mos)).to(mos.device), _WARM_UP_BATCH):
+            rungs = ladders[torch.randint(len(ladders), (_WARM_UP_LADDERS,))].flatten(0, 1)
+            statistics = torch.cat([photos[chosen], rungs])
+            score, deviation = head.decode(statistics, statistics.new_zeros(len(statistics), head.map_width))
+            loss = _loss(score.squeeze(1), deviation.squeeze(1), mos[chosen], weight[chosen], config)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         schedule.step()
+
+
+def _loss(score: Tensor, deviation: Tensor, mos: Tensor, weight: Tensor, config: LiteConfig) -> Tensor:
+    """Compare N scores with MOS and weight (N,); the scores that follow are of whole ladders."""
+    own, rungs = score[: len(mos)], score[len(mos) :].view(-1, RUNGS)
+    loss = (weight * (own - mos) ** 2).mean() + config.plcc_weight * (1 - plcc(own, mos))
+    loss = loss + _DEVIATION_WEIGHT * deviation_loss(own, deviation[: len(mos)], mos)
+    return loss + config.ladder_weight * ranking_loss(rungs, config.ladder_margin)
