@@ -143,7 +143,9 @@ class _Run:
         head.statistics_deviation.copy_(statistics.std(dim=0).clamp_min(1e-3))
         mean = float(self.mos.mean())
         nn.init.constant_(head.to_score.bias, math.log(mean / (1 - mean)))
-        _warm_up(head, statistics, self.mos, self.weight, ladders.unflatten(0, (-1, RUNGS)), self.config)
+        _warm_up(
+            head, statistics, self.mos, self.weight, ladders.view(-1, RUNGS, ladders.shape[1]), self.config
+        )
         self.average.load_state_dict(self.model.state_dict())
 
     def resume(self, state: dict[str, Any]) -> None:
