@@ -1,4 +1,4 @@
-"""``dpiqa-train evaluate``: the bundled model's figures, and what is said when there is nothing to measure."""
+"""``dpiqa-train evaluate``: the bundled figures, and what is said when there is nothing to measure."""
 
 import shutil
 
