@@ -9,16 +9,19 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def save_ir(model: nn.Module, input_size: int, path: Path) -> None:
+def save_ir(
+    model: nn.Module, input_size: int, path: Path, outputs: tuple[str, ...] = ("score", "map")
+) -> None:
     """Write ``path`` (``.xml``) and its weights beside it (``.bin``), float16, half the size of float32.
 
-    The IR takes ``photo``, uint8 (N, S, S, 3) RGB with S = ``input_size``, and gives ``score`` (N, 1) and
-    ``map`` (N, C, H, W).
+    The IR takes ``photo``, uint8 (N, S, S, 3) RGB with S = ``input_size``, and gives ``outputs``: ``score``
+    (N, 1) and ``map`` (N, C, H, W) of every model.
 
     Args:
-        model: on the CPU, in eval mode; takes (N, 3, S, S) in 0..1 and gives a ``QualityPrediction``.
+        model: on the CPU, in eval mode; takes (N, 3, S, S) in 0..1 and gives a tuple.
         input_size: S, in pixels.
         path: of the ``.xml`` file.
+        outputs: names of what the tuple holds.
     """
     import openvino
     import torch
@@ -30,7 +33,7 @@ def save_ir(model: nn.Module, input_size: int, path: Path) -> None:
     exported = torch.export.export(model, (torch.zeros(2, *shape),), dynamic_shapes=({0: batch},))
     converted = openvino.convert_model(exported)
     converted.reshape([-1, *shape])
-    for output, name in zip(converted.outputs, ("score", "map"), strict=True):
+    for output, name in zip(converted.outputs, outputs, strict=True):
         output.get_tensor().set_names({name})
     converted.inputs[0].get_tensor().set_names({"photo"})
     steps = PrePostProcessor(converted)

@@ -11,6 +11,7 @@ from dpiqa_desktop.engine.backends import create_backend
 from dpiqa_desktop.engine.backends.openvino_backend import OpenVINOBackend
 from dpiqa_desktop.engine.decode import decode
 from dpiqa_plugin.errors import MetricError, UsageError, WeightsError
+from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 
 TOLERANCE = 0.005  # promised between all ways to the same score
 
@@ -29,17 +30,17 @@ def openvino():
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
-    sizes = [(160, 120), (300, 700), (1000, 800), (384, 384), (2400, 1600)]
+    sizes = [(160, 120), (300, 700), (1000, 800), (512, 512), (2400, 1600)]
     return [str(save_photo(folder / f"{seed}.png", seed, size)) for seed, size in enumerate(sizes)]
 
 
 def test_the_default_is_openvino(openvino):
     assert isinstance(openvino, OpenVINOBackend)
-    assert (openvino.input_size, openvino.lower_better) == (384, False)
+    assert (openvino.input_size, openvino.lower_better) == (LITE_INPUT_SIZE, False)
 
 
 def test_a_score_does_not_depend_on_its_neighbours(openvino, photos):
-    pixels = [pixels_of(path, 384) for path in photos]
+    pixels = [pixels_of(path, LITE_INPUT_SIZE) for path in photos]
     together = openvino.judge(pixels).scores
     alone = [openvino.judge([photo]).scores[0] for photo in pixels]
     assert together.dtype == np.float32
@@ -49,7 +50,7 @@ def test_a_score_does_not_depend_on_its_neighbours(openvino, photos):
 
 
 def test_many_more_photos_than_streams_keep_their_places(openvino, photos):
-    pixels = [pixels_of(path, 384) for path in photos] * 8
+    pixels = [pixels_of(path, LITE_INPUT_SIZE) for path in photos] * 8
     scores = openvino.judge(pixels).scores.reshape(8, -1)
     assert (scores == scores[0]).all()
 
@@ -58,7 +59,7 @@ def test_openvino_scores_as_pyiqa_does(openvino, photos):
     pyiqa = pytest.importorskip("pyiqa")
     metric = pyiqa.create_metric("dpiqa_lite", device="cpu")
     for path in photos:
-        assert openvino.judge([pixels_of(path, 384)]).scores[0] == pytest.approx(
+        assert openvino.judge([pixels_of(path, LITE_INPUT_SIZE)]).scores[0] == pytest.approx(
             metric(path).item(), abs=TOLERANCE
         )
 
@@ -70,7 +71,7 @@ def test_openvino_scores_the_example_photos_as_pyiqa_does(openvino, request):
     paths = [str(path) for path in sorted(examples.iterdir()) if path.suffix in {".jpg", ".png", ".webp"}]
     assert len(paths) >= 12
     for path in paths:
-        assert openvino.judge([pixels_of(path, 384)]).scores[0] == pytest.approx(
+        assert openvino.judge([pixels_of(path, LITE_INPUT_SIZE)]).scores[0] == pytest.approx(
             metric(path).item(), abs=TOLERANCE
         )
 
@@ -82,7 +83,7 @@ def test_torch_judges_as_openvino_does(openvino, photos):
     pixels = [pixels_of(path, torch_backend.input_size) for path in photos]
     ours, theirs = torch_backend.judge(pixels, maps=True), openvino.judge(pixels, maps=True)
     np.testing.assert_allclose(ours.scores, theirs.scores, atol=TOLERANCE)
-    assert ours.maps.shape == theirs.maps.shape == (len(photos), 8, 48, 48)
+    assert ours.maps.shape == theirs.maps.shape == (len(photos), 8, 64, 64)
     np.testing.assert_allclose(ours.maps, theirs.maps, atol=0.02 * ours.maps.max())
     np.testing.assert_allclose(torch_backend.judge(pixels).scores, ours.scores, atol=1e-6)
 
@@ -92,7 +93,7 @@ def test_backends_agree_on_every_validation_photo(openvino, shared):
     folder = shared / "data" / "biq2021-small"
     with (folder / "labels.csv").open(newline="") as file:
         names = [row["name"] for row in csv.DictReader(file) if row["split"] == "val"]
-    pixels = [pixels_of(str(folder / "images" / name), 384) for name in names]
+    pixels = [pixels_of(str(folder / "images" / name), LITE_INPUT_SIZE) for name in names]
     theirs = create_backend("dpiqa_lite", "cpu", "torch").judge(pixels).scores
     assert len(theirs) == 120
     np.testing.assert_allclose(openvino.judge(pixels).scores, theirs, atol=TOLERANCE)

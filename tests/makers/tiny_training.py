@@ -11,15 +11,22 @@ from dpiqa_training.recipes.lite import train_lite
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "photos"
 CONFIG = LiteConfig(
-    subsets=("ss03",),
-    epochs=3,
+    steps=6,
     batch_size=4,
-    trunk_lr=2e-4,
+    trunk_lr=3e-4,
     head_lr=1e-3,
     weight_decay=0.01,
+    warm_up_epochs=30,
+    warm_up_lr=1e-3,
     warmup_fraction=0.1,
-    frozen_stages=2,
+    ema_decay=0.5,
+    crop=0.75,
+    ss02_weight=0.5,
     plcc_weight=0.05,
+    ladder_sources=2,
+    ladders_per_step=1,
+    ladder_weight=0.5,
+    ladder_margin=0.03,
     seed=3,
     checkpoint_seconds=0,
 )
@@ -31,5 +38,5 @@ def labelled() -> list[LabelledPhoto]:
     return [LabelledPhoto(EXAMPLES / f"{name}.jpg", mos, "ss03") for name, mos in good_and_bad.items()]
 
 
-def train(checkpoint: Path, config: LiteConfig = CONFIG) -> Lite:
-    return train_lite(config, labelled(), labelled(), checkpoint, "cpu")
+def train(folder: Path, config: LiteConfig = CONFIG) -> Lite:
+    return train_lite(config, labelled(), labelled(), folder, "cpu")

@@ -20,7 +20,7 @@ def reduced_teacher():
 
 
 BUILDERS = {"teacher": reduced_teacher, "student": Student, "lite": Lite}
-MAP_SIDE = {"teacher": 8, "student": 64, "lite": 48}
+MAP_SIDE = {"teacher": 8, "student": 64, "lite": 64}
 
 
 @pytest.fixture(scope="module", params=BUILDERS)
@@ -81,6 +81,18 @@ def test_a_blank_photo_has_finite_gradients(model):
     image = torch.zeros(1, 3, 64, 64, requires_grad=True)
     model(image).score.sum().backward()
     assert image.grad.isfinite().all()
+
+
+@torch.inference_mode()
+def test_lite_says_how_sure_it_is_and_stays_on_its_scale():
+    model = Lite().eval()
+    extremes = torch.cat([photos(2), torch.zeros(1, 3, 96, 130), torch.ones(1, 3, 96, 130)])
+    judgement = model.judge(extremes)
+    assert judgement.deviation.shape == (4, 1)
+    assert judgement.deviation.min() > 0
+    assert judgement.score.min() >= 0
+    assert judgement.score.max() <= 1
+    torch.testing.assert_close(model(extremes), judgement[:2], rtol=0, atol=0)
 
 
 def test_a_teacher_without_prompts_says_so():

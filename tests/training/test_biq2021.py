@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from dpiqa_plugin.errors import DPIQAError
-from dpiqa_training.datasets.biq2021 import read_training, read_validation, validation_names
+from dpiqa_training.datasets.biq2021 import (
+    VALIDATION_LIST,
+    block_of,
+    draw_validation_blocks,
+    read_test,
+    read_training,
+    read_validation,
+)
 
 OFFICIAL_HEADER = "Image Name,MOS,,\n"
 
@@ -19,47 +26,49 @@ def official(root: Path, rows: dict[str, str]) -> Path:
     return root
 
 
-def test_no_validation_photo_and_no_photo_of_its_scene_is_trained_on(tmp_path):
-    held_out = next(name for name in validation_names() if name.startswith("ss01"))
-    number = int(held_out[6:-5])
-    rows = {
-        held_out: "0.5",
-        f"ss01 ({number + 1}).jpg": "0.5",
-        "ss03 (90001).jpg": "0.7",
-        "ss03 (90002).jpg": "0.1",
-    }
-    photos = read_training(official(tmp_path, rows), ("ss01", "ss03"))
-    assert [photo.path.name for photo in photos] == ["ss03 (90001).jpg", "ss03 (90002).jpg"]
-    assert [photo.mos for photo in photos] == [0.7, 0.1]
+def test_the_split_is_the_one_that_its_seed_draws():
+    lines = [f"{subset} {first}" for subset, first in draw_validation_blocks()]
+    assert VALIDATION_LIST.read_text().splitlines() == lines
+
+
+def test_a_scene_is_on_one_side_of_the_split(tmp_path):
+    subset, first = "ss02", 101
+    names = [f"{subset} ({number}).jpg" for number in range(first - 2, first + 103)]
+    root = official(tmp_path, dict.fromkeys(names, "0.5"))
+    assert [photo.path.name for photo in read_validation(root)] == names[2:102]
+    assert [photo.path.name for photo in read_training(root)] == names[:2] + names[102:]
+
+
+def test_the_test_part_is_a_table_of_its_own(tmp_path):
+    root = official(tmp_path, {"ss03 (1).jpg": "0.5", "ss03 (2).jpg": "0.7"})
+    (root / "Test (Images and MOS).csv").write_text("Image Name,MOS\nss03 (2).jpg,0.7\nss03 (1).jpg,0.5\n")
+    assert [photo.mos for photo in read_test(root)] == [0.7, 0.5]
 
 
 def test_photos_that_were_never_published_are_left_out(tmp_path):
-    root = official(tmp_path, {f"ss03 (9000{i}).jpg": "0.5" for i in range(3)})
-    (root / "Images" / "ss03 (90001).jpg").unlink()
-    assert len(read_training(root, ("ss03",))) == 2
+    root = official(tmp_path, {f"ss03 (700{i}).jpg": "0.5" for i in range(3)})
+    (root / "Images" / "ss03 (7001).jpg").unlink()
+    assert len(read_training(root)) == 2
 
 
 @pytest.mark.parametrize(
     ("mos", "reason"), [("good", "could not convert"), ("71.2", "0..1"), ("", "could not convert")]
 )
 def test_a_malformed_row_is_named_by_file_and_line(tmp_path, mos, reason):
-    root = official(tmp_path, {"ss03 (90001).jpg": "0.5", "ss03 (90002).jpg": mos})
+    root = official(tmp_path, {"ss03 (7001).jpg": "0.5", "ss03 (7002).jpg": mos})
     with pytest.raises(DPIQAError, match=rf"Train \(Images and MOS\)\.csv, line 3: .*{reason}"):
-        read_training(root, ("ss03",))
+        read_training(root)
 
 
 def test_a_folder_without_tables_is_refused(tmp_path):
     with pytest.raises(DPIQAError, match=r"labels\.csv"):
-        read_training(tmp_path, ("ss03",))
+        read_training(tmp_path)
 
 
-def test_a_missing_validation_photo_is_named(tmp_path):
-    root = official(tmp_path, {"ss03 (90001).jpg": "0.5"})
-    with pytest.raises(DPIQAError, match="120 validation photos are not there"):
-        read_validation(root)
-
-
-def test_the_small_layout_gives_the_held_out_photos(shared):
-    photos = read_validation(shared / "data" / "biq2021-small")
-    assert [photo.path.name for photo in photos] == validation_names()
-    assert all(photo.path.is_file() and 0 <= photo.mos <= 1 for photo in photos)
+def test_the_excerpt_is_split_by_the_same_blocks(shared):
+    excerpt = shared / "data" / "biq2021-small"
+    training, validation = read_training(excerpt), read_validation(excerpt)
+    assert len(training) + len(validation) == 479
+    assert not {block_of(photo) for photo in training} & {block_of(photo) for photo in validation}
+    with pytest.raises(DPIQAError, match="no test photos"):
+        read_test(excerpt)

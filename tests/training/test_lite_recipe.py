@@ -3,6 +3,7 @@
 import multiprocessing
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import openvino
@@ -13,15 +14,21 @@ from PIL import Image
 
 from dpiqa_plugin.errors import DPIQAError
 from dpiqa_plugin.models.lite import Lite, load_lite
+from dpiqa_training.calibration import judge_photos
 from dpiqa_training.config import LITE_RECIPE, read_lite_config
 from dpiqa_training.evaluate import score_photos
 from dpiqa_training.export import export_lite
-from dpiqa_training.trunk_weights import imagenet_classifier
+from dpiqa_training.recipes.lite import deviation_loss, plcc, ranking_loss
+from dpiqa_training.trunk_weights import imagenet_classifier, imagenet_trunk
+
+
+def step(checkpoint: Path) -> int:
+    return torch.load(checkpoint, weights_only=True)["step"]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Lite:
-    return train(tmp_path_factory.mktemp("whole") / "checkpoint.pt")
+    return train(tmp_path_factory.mktemp("whole"))
 
 
 def test_training_tells_the_good_photos_from_the_bad(trained):
@@ -34,37 +41,78 @@ def test_training_tells_the_good_photos_from_the_bad(trained):
 
 def test_a_killed_run_goes_on_to_the_same_weights(trained, tmp_path):
     checkpoint = tmp_path / "checkpoint.pt"
-    process = multiprocessing.get_context("spawn").Process(target=train, args=(checkpoint,))
+    process = multiprocessing.get_context("spawn").Process(target=train, args=(tmp_path,))
     process.start()
-    while not checkpoint.exists() and process.is_alive():
+    while process.is_alive() and (not checkpoint.exists() or step(checkpoint) == 0):
         time.sleep(0.02)
     process.kill()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    assert torch.load(checkpoint, weights_only=True)["step"] < 6
-    resumed = train(checkpoint).state_dict()
+    assert 0 < step(checkpoint) < 6
+    resumed = train(tmp_path).state_dict()
     for name, value in trained.state_dict().items():
         torch.testing.assert_close(resumed[name], value, rtol=0, atol=0)
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(trained, tmp_path):
     checkpoint = tmp_path / "checkpoint.pt"
-    torch.save({"config": {"epochs": 99}, "photos": 8}, checkpoint)
+    torch.save({"config": {"steps": 99}, "photos": 8}, checkpoint)
     with pytest.raises(DPIQAError, match="another recipe"):
-        train(checkpoint)
+        train(tmp_path)
 
 
-def test_the_exported_files_score_as_the_trained_model(trained, tmp_path):
+@pytest.mark.parametrize("rung", [0, 3])
+def test_a_ladder_in_the_wrong_order_costs_more(rung):
+    falling = torch.tensor([[0.9, 0.8, 0.7, 0.6, 0.5, 0.4]])
+    swapped = falling.clone()
+    swapped[0, [rung, rung + 1]] = swapped[0, [rung + 1, rung]]
+    assert ranking_loss(falling, 0.05) == 0
+    assert ranking_loss(swapped, 0.05) > 0
+    # The clean photo's rung has one neighbour, the others two: 0.1 the wrong way and the margin.
+    assert ranking_loss(swapped, 0.05) == pytest.approx(0.15 / 5)
+
+
+def test_the_deviation_learns_the_size_of_errors_and_leaves_the_score_alone():
+    score = torch.full((4,), 0.5, requires_grad=True)
+    mos = torch.tensor([0.3, 0.7, 0.3, 0.7])
+    losses = {d: deviation_loss(score, torch.full((4,), d), mos).item() for d in (0.1, 0.2, 0.4)}
+    assert min(losses, key=losses.__getitem__) == 0.2
+    assert not deviation_loss(score, torch.full((4,), 0.2), mos).requires_grad
+
+
+def test_plcc_of_a_straight_line_is_one_and_of_equal_opinions_finite():
+    mos = torch.tensor([0.1, 0.4, 0.9])
+    assert plcc(2 * mos + 1, mos) == pytest.approx(1)
+    score = torch.tensor([0.1, 0.2, 0.3], requires_grad=True)
+    plcc(score, torch.full((3,), 0.5)).backward()
+    assert score.grad.isfinite().all()
+
+
+def test_frozen_stages_and_depthwise_filters_keep_their_imagenet_weights(trained):
+    weights, started = trained.trunk.state_dict(), imagenet_trunk()
+    moved = {name for name in weights if not torch.equal(weights[name], started[name])}
+    assert not [name for name in moved if "conv_dw" in name or name.startswith(("conv_stem", "blocks.0"))]
+    assert "blocks.6.0.conv_pwl.weight" in moved
+
+
+def test_the_deviation_is_calibrated_on_the_photos_given(trained):
+    judged = judge_photos(trained, labelled(), "cpu")
+    mos = np.array([photo.mos for photo in labelled()])
+    assert np.mean(((judged.scores - mos) / judged.deviations) ** 2) == pytest.approx(1, rel=1e-3)
+
+
+def test_the_exported_files_judge_as_the_trained_model(trained, tmp_path):
     export_lite(trained, tmp_path)
-    photo = np.asarray(Image.open(EXAMPLES / "dog.jpg").resize((384, 384)))[None]
+    photo = np.asarray(Image.open(EXAMPLES / "dog.jpg").resize((512, 512)))[None]
     with torch.no_grad():
-        by_torch = load_lite(tmp_path / "lite.safetensors")(
+        by_torch = load_lite(tmp_path / "lite.safetensors").judge(
             torch.from_numpy(photo.copy()).permute(0, 3, 1, 2) / 255
         )
     exact = {"INFERENCE_PRECISION_HINT": "f32"}  # or OpenVINO takes bfloat16 on CPUs that have it
     by_openvino = openvino.Core().compile_model(tmp_path / "lite.xml", "CPU", exact)(photo)
     # Both compute in float32 from equal weights; what is left is the order of sums.
     np.testing.assert_allclose(by_openvino["score"], by_torch.score, atol=1e-3)
+    np.testing.assert_allclose(by_openvino["deviation"], by_torch.deviation, atol=1e-3)
     np.testing.assert_allclose(by_openvino["map"], by_torch.map, atol=0.02)
 
 
@@ -77,11 +125,11 @@ def test_the_imagenet_trunk_knows_a_golden_retriever():
 
 
 def test_the_bundled_recipe_is_read_whole():
-    assert read_lite_config(LITE_RECIPE).subsets == ("ss01", "ss03")
+    assert read_lite_config(LITE_RECIPE).batch_size == 24
 
 
 def test_a_recipe_with_a_misspelt_key_is_refused(tmp_path):
     path = tmp_path / "lite.toml"
-    path.write_text(LITE_RECIPE.read_text().replace("trunk_lr", "trunk_rate"))
-    with pytest.raises(DPIQAError, match="trunk_lr, trunk_rate"):
+    path.write_text(LITE_RECIPE.read_text().replace("batch_size", "batch_sice"))
+    with pytest.raises(DPIQAError, match="batch_sice, batch_size"):
         read_lite_config(path)

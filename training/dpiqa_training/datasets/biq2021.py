@@ -1,13 +1,14 @@
 """BIQ2021 (Ahmed et al., Journal of Electronic Imaging 31(5), 2022): 12,000 photos with about 30 raters each.
 
 Two layouts are read: the published one (``git clone https://github.com/nisarahmedrana/BIQ2021``: ``Images/``
-and two tables) and a folder with ``images/`` and ``labels.csv`` (name, mos, ss, split). MOS is published on
-0..1 and is used as it is.
+and two tables) and an excerpt of its training part, a folder with ``images/`` and ``labels.csv`` (name, mos).
+MOS is published on 0..1 and is used as it is.
 """
 
 from __future__ import annotations
 
 import csv
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,67 +17,89 @@ from dpiqa_plugin.errors import DPIQAError
 from dpiqa_training.datasets.labelled import LabelledPhoto
 
 VALIDATION_LIST = Path(__file__).with_name("biq2021_validation.txt")
-"""Names of the 120 photos of the official training part that are held out, stratified by subset and MOS."""
+"""The blocks of a hundred numbers that are held out of the training part: subset and first number."""
 
+BLOCK = 100
+_SIZES = {"ss01": 2000, "ss02": 2000, "ss03": 8000}
 _OFFICIAL = {"train": "Train (Images and MOS).csv", "test": "Test (Images and MOS).csv"}
 _NAME = re.compile(r"(ss0[123]) \((\d+)\)\.jpg")
-# ss01 shows one object in about a dozen consecutive numbers, each with another camera fault.
-_SCENE_REACH = 12
 
 
-def read_training(root: Path, subsets: tuple[str, ...]) -> list[LabelledPhoto]:
-    """Photos to train on: the official training part without the validation photos and their ``ss01`` scenes.
+def draw_validation_blocks(seed: int = 0) -> list[tuple[str, int]]:
+    """Draw a tenth of each subset's blocks; how ``VALIDATION_LIST`` was made.
+
+    Whole blocks, since ``ss01`` shows one object in about a dozen consecutive numbers, each with another
+    camera fault, and ``ss03`` is sorted by search word: single photos would have their like in training.
+    """
+    rng = random.Random(seed)
+    blocks = ((name, rng.sample(range(size // BLOCK), size // BLOCK // 10)) for name, size in _SIZES.items())
+    return [(name, index * BLOCK + 1) for name, indices in blocks for index in sorted(indices)]
+
+
+def read_training(root: Path) -> list[LabelledPhoto]:
+    """Photos to train on: the official training part without the validation blocks.
 
     Args:
         root: a folder in either layout.
-        subsets: which of ``ss01``, ``ss02``, ``ss03`` to keep.
 
     Raises:
         DPIQAError: no known layout, a malformed row (names file and line), or fewer than two photos left.
     """
-    held_out = validation_names()
-    scenes = {number for subset, number in map(_parse_name, held_out) if subset == "ss01"}
-    photos = [
-        photo
-        for photo in _read_part(root, "train")
-        if photo.subset in subsets and photo.path.name not in held_out and not _shares_scene(photo, scenes)
-    ]
+    held_out = _validation_blocks()
+    photos = [photo for photo in _read_part(root, "train") if block_of(photo) not in held_out]
     if len(photos) < 2:
-        raise DPIQAError(f"{root}: no training photos left of the subsets {', '.join(subsets)}")
+        raise DPIQAError(f"{root}: no training photos there")
     return photos
 
 
 def read_validation(root: Path) -> list[LabelledPhoto]:
-    """Read the photos of ``VALIDATION_LIST``, in its order.
+    """Photos to choose recipes by: the validation blocks of the official training part.
 
     Raises:
-        DPIQAError: as ``read_training``, or a listed photo is not there (names the first).
+        DPIQAError: as ``read_training``.
     """
-    by_name = {photo.path.name: photo for photo in [*_read_part(root, "train"), *_read_part(root, "val")]}
-    missing = [name for name in validation_names() if name not in by_name]
-    if missing:
-        raise DPIQAError(f"{root}: {len(missing)} validation photos are not there, first: {missing[0]}")
-    return [by_name[name] for name in validation_names()]
+    held_out = _validation_blocks()
+    photos = [photo for photo in _read_part(root, "train") if block_of(photo) in held_out]
+    if len(photos) < 2:
+        raise DPIQAError(f"{root}: no validation photos there")
+    return photos
 
 
-def validation_names() -> list[str]:
-    """File names of the held-out photos."""
-    return VALIDATION_LIST.read_text(encoding="utf-8").splitlines()
+def read_test(root: Path) -> list[LabelledPhoto]:
+    """Read the official test part, 2,000 photos, for one final measurement.
+
+    Raises:
+        DPIQAError: as ``read_training``; ``root`` holds the small layout, which has no test part.
+    """
+    photos = _read_part(root, "test")
+    if len(photos) < 2:
+        raise DPIQAError(f"{root}: no test photos there; they are in the published BIQ2021 only")
+    return photos
+
+
+def block_of(photo: LabelledPhoto) -> tuple[str, int]:
+    """Subset and first number of the hundred that a photo belongs to: photos of one scene share it."""
+    subset, number = _parse_name(photo.path.name)
+    return subset, (number - 1) // BLOCK * BLOCK + 1
+
+
+def _validation_blocks() -> set[tuple[str, int]]:
+    lines = VALIDATION_LIST.read_text(encoding="utf-8").splitlines()
+    return {(subset, int(first)) for subset, first in map(str.split, lines)}
 
 
 def _read_part(root: Path, part: str) -> list[LabelledPhoto]:
     small, official = root / "labels.csv", root / _OFFICIAL["train"]
     if small.is_file():
-        return list(_read_small(small, part))
+        return list(_read_small(small)) if part == "train" else []
     if official.is_file():
-        return list(_read_official(root / _OFFICIAL[part])) if part in _OFFICIAL else []
+        return list(_read_official(root / _OFFICIAL[part]))
     raise DPIQAError(f"{root}: neither {small.name} nor {official.name} is here; give a folder of BIQ2021")
 
 
-def _read_small(table: Path, part: str) -> Iterator[LabelledPhoto]:
+def _read_small(table: Path) -> Iterator[LabelledPhoto]:
     for line, row in _rows(table):
-        if row["split"] == part:
-            yield _labelled(table, line, table.parent / "images" / row["name"], row["mos"])
+        yield _labelled(table, line, table.parent / "images" / row["name"], row["mos"])
 
 
 def _read_official(table: Path) -> Iterator[LabelledPhoto]:
@@ -110,8 +133,3 @@ def _parse_name(name: str) -> tuple[str, int]:
     if not match:
         raise ValueError(f"expected a name like 'ss01 (12).jpg', got {name!r}")
     return match[1], int(match[2])
-
-
-def _shares_scene(photo: LabelledPhoto, scenes: set[int]) -> bool:
-    subset, number = _parse_name(photo.path.name)
-    return subset == "ss01" and any(abs(number - other) <= _SCENE_REACH for other in scenes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dpiqa_plugin.errors import UsageError
 from dpiqa_training.datasets import LabelledPhoto
-from dpiqa_training.datasets.biq2021 import read_validation
+from dpiqa_training.datasets.biq2021 import read_test, read_training, read_validation
 from dpiqa_training.datasets.clive import read_clive
 from dpiqa_training.datasets.flive import read_flive
 from dpiqa_training.datasets.koniq import read_koniq
@@ -49,9 +49,9 @@ def read_part(name: str, root: Path, part: str, splits: Path | None = None) -> l
         DPIQAError: as the readers, or there is no such part.
     """
     if name == "biq2021":
-        if part != "val":
-            raise UsageError(f"of BIQ2021 only the part val is read here, not {part}")
-        return read_validation(root)
+        if part == "all":
+            raise UsageError("of BIQ2021 the parts train, val and test are read one by one")
+        return {"train": read_training, "val": read_validation, "test": read_test}[part](root)
     photos = read_dataset(name, root)
     if part == "all":
         return photos

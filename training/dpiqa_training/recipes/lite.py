@@ -1,135 +1,213 @@
-"""Train ``dpiqa_lite`` on BIQ2021: ImageNet trunk, opinion scores, no teacher.
+"""Train ``dpiqa_lite`` on BIQ2021: ImageNet trunk, opinion scores, ladders of synthetic distortions.
 
-Limits: one process, CPU or one GPU; the weights of the last step are kept, none is picked by validation.
-On Linux, glibc returns big buffers to the system after every step; ``MALLOC_MMAP_THRESHOLD_=4294967296
-MALLOC_TRIM_THRESHOLD_=8589934592`` in the environment makes a step on 2 cores about a third faster.
+The first three block groups of the trunk are frozen and their output is read from disk (``stage_cache``);
+the depthwise filters of the others are frozen, too: on a CPU their gradient takes 40 % of a step, and they
+are 2 % of the weights. What is kept is the running mean of the weights; no step is picked by validation.
+
+Limits: one process, CPU or one GPU. On Linux, glibc returns big buffers to the system after every step;
+``MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592`` in the environment makes a step on 2
+cores about a third faster.
 """
 
 from __future__ import annotations
 
+import copy
+import itertools
 import math
+import random
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from dpiqa_plugin.errors import DPIQAError
-from dpiqa_plugin.models.lite import Lite, pooled_statistics
+from dpiqa_plugin.models.lite import (
+    FROZEN_BLOCKS,
+    EarlyStages,
+    Lite,
+    LiteHead,
+)
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
+from dpiqa_training.calibration import judge_photos
 from dpiqa_training.checkpoint import load_checkpoint, save_checkpoint
 from dpiqa_training.config import LiteConfig
 from dpiqa_training.datasets.labelled import LabelledPhoto, SquashedPhotos
-from dpiqa_training.evaluate import evaluate_model
+from dpiqa_training.datasets.ladders import RUNGS, LadderPhotos
+from dpiqa_training.distortions import KINDS
+from dpiqa_training.stage_cache import all_statistics, cached_stages
 from dpiqa_training.trunk_weights import imagenet_trunk
 
-_CALIBRATION_PHOTOS = 512
+_WARM_UP_BATCH = 96
+_WARM_UP_LADDERS = 8
+_DEVIATION_WEIGHT = 0.01  # its loss is large and meets no other: it must not steer the common rate
+_CLEAN_ABOVE = 0.75
 
 
 def train_lite(
     config: LiteConfig,
     training: list[LabelledPhoto],
     validation: list[LabelledPhoto],
-    checkpoint: Path,
+    folder: Path,
     device: str,
 ) -> Lite:
-    """Train from ``checkpoint`` if it exists, else from ImageNet weights; returns the model in eval mode.
+    """Train from the checkpoint in ``folder`` if there is one, else from ImageNet weights.
+
+    Args:
+        config: the recipe.
+        training: the labelled photos; the best of them are distorted, too.
+        validation: at the end the deviation is calibrated on them.
+        folder: for the checkpoint and the outputs of the frozen stages, 5 GB for the whole of BIQ2021.
+        device: of torch.
+
+    Returns:
+        The model with the running mean of the weights, in eval mode.
 
     Raises:
         DPIQAError: the checkpoint belongs to another recipe or other photos.
     """
     torch.manual_seed(config.seed)
-    data = SquashedPhotos(training, LITE_INPUT_SIZE)
-    run = _Run(config, Lite().to(device).to(memory_format=torch.channels_last), _steps(config, len(data)))
+    run = _Run(config, training, folder, device)
+    checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
-        run.resume(load_checkpoint(checkpoint), len(data))
+        run.resume(load_checkpoint(checkpoint))
     else:
-        run.start(data)
-    batches = _batches(config, len(data))[run.step :]
-    loader = DataLoader(data, batch_sampler=batches, num_workers=2)
+        run.start()
+        save_checkpoint(checkpoint, run.state())
     saved = time.monotonic()
-    bar = tqdm(loader, desc="dpiqa_lite", total=len(run), initial=run.step, unit="step")
-    for image, mos in bar:
-        loss = run.train_step(image.to(device), mos.to(device))
-        bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
-        epoch_ended = run.step % (len(run) // config.epochs) == 0
-        if epoch_ended or time.monotonic() - saved > config.checkpoint_seconds:
-            save_checkpoint(checkpoint, run.state(len(data)))
+    bar = tqdm(_steps(config, len(training))[run.step :], desc="dpiqa_lite", unit="step")
+    for photos in bar:
+        bar.set_postfix(loss=f"{run.train_step(photos):.4f}", refresh=False)
+        if run.step == run.total or time.monotonic() - saved > config.checkpoint_seconds:
+            save_checkpoint(checkpoint, run.state())
             saved = time.monotonic()
-        if epoch_ended:
-            tqdm.write(f"step {run.step}: {evaluate_model(run.model, validation, device)}")
-    return run.model.eval()
+    calibrate_deviation(run.average, validation, device)
+    return run.average.eval()
+
+
+def clean_sources(photos: list[LabelledPhoto], count: int, seed: int) -> list[Path]:
+    """Draw photos that raters found nearly faultless, to distort; all of them if there are fewer."""
+    good = [photo.path for photo in photos if photo.subset == "ss03" and photo.mos > _CLEAN_ABOVE]
+    chosen = random.Random(seed).sample(range(len(good)), min(count, len(good)))
+    return [good[index] for index in sorted(chosen)]
 
 
 class _Run:
-    """Model, optimizer and position in the schedule."""
+    """Model, running mean of its weights, optimizer and position in the schedule."""
 
-    def __init__(self, config: LiteConfig, model: Lite, total: int) -> None:
+    def __init__(self, config: LiteConfig, training: list[LabelledPhoto], folder: Path, device: str) -> None:
         self.config = config
-        self.model = model
-        self.total = total
+        self.device = device
+        self.total = config.steps
         self.step = 0
-        self._freeze()
-        trunk = [p for p in model.trunk.parameters() if p.requires_grad]
+        self.folder = folder
+        self.model = Lite().to(device).to(memory_format=torch.channels_last)
+        self.model.trunk.load_state_dict(imagenet_trunk())
+        _freeze(self.model, config.trunk_lr)
+        self.average = copy.deepcopy(self.model)
+        names = [photo.path.name for photo in training]
+        self.photos = cached_stages(self.model, _Pixels(training), names, folder / "photos.npy", device)
+        clean = clean_sources(training, config.ladder_sources, config.seed)
+        # One kind for each photo: other contents teach more than other faults of the same.
+        ladders = list(zip(clean, itertools.cycle(KINDS), strict=False))
+        names = [str(config.seed), *(f"{path.name} {kind}" for path, kind in ladders)]
+        distorted = LadderPhotos(ladders, LITE_INPUT_SIZE, config.seed)
+        self.ladders = cached_stages(self.model, distorted, names, folder / "ladders.npy", device)
+        self.mos = torch.tensor([photo.mos for photo in training]).to(device)
+        self.weight = torch.tensor(
+            [config.ss02_weight if photo.subset == "ss02" else 1.0 for photo in training]
+        )
+        trunk = [p for p in self.model.trunk.parameters() if p.requires_grad]
         groups = [
             {"params": trunk, "lr": config.trunk_lr},
-            {"params": list(model.head.parameters()), "lr": config.head_lr},
+            {"params": list(self.model.head.parameters()), "lr": config.head_lr},
         ]
         self.optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
 
-    def __len__(self) -> int:
-        return self.total
+    def start(self) -> None:
+        """Measure the statistics' scale and train the head before the trunk."""
+        torch.manual_seed(self.config.seed)  # whether the caches were there already must not matter
+        statistics = all_statistics(self.model, self.photos, self.folder / "photos.npy", self.device)
+        ladders = all_statistics(self.model, self.ladders, self.folder / "ladders.npy", self.device)
+        head = self.model.head
+        head.statistics_mean.copy_(statistics.mean(dim=0))
+        # A channel that hardly varies tells nothing of quality; the floor keeps its noise small.
+        head.statistics_deviation.copy_(statistics.std(dim=0).clamp_min(1e-3))
+        mean = float(self.mos.mean())
+        nn.init.constant_(head.to_score.bias, math.log(mean / (1 - mean)))
+        _warm_up(
+            head, statistics, self.mos, self.weight, ladders.view(-1, RUNGS, ladders.shape[1]), self.config
+        )
+        self.average.load_state_dict(self.model.state_dict())
 
-    def start(self, data: SquashedPhotos) -> None:
-        """Load the ImageNet trunk, measure the statistics' scale, start the score at the mean opinion."""
-        self.model.trunk.load_state_dict(imagenet_trunk())
-        _calibrate(self.model, data, self.config.seed)
-        last = self.model.head.to_score[-1]
-        assert isinstance(last, nn.Linear)
-        nn.init.constant_(last.bias, sum(photo.mos for photo in data.photos) / len(data))
-
-    def resume(self, state: dict[str, Any], photos: int) -> None:
+    def resume(self, state: dict[str, Any]) -> None:
         """Go on from ``state``."""
-        if state["config"] != asdict(self.config) or state["photos"] != photos:
+        if state["config"] != asdict(self.config) or state["photos"] != len(self.photos):
             raise DPIQAError(
                 "the checkpoint was made by another recipe or from other photos; choose another --out"
             )
         self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.step = state["step"]
 
-    def state(self, photos: int) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """Everything ``resume`` needs, with what it checks."""
         return {
             "config": asdict(self.config),
-            "photos": photos,
+            "photos": len(self.photos),
             "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "step": self.step,
         }
 
-    def train_step(self, image: Tensor, mos: Tensor) -> float:
-        """One update on uint8 photos (N, 3, S, S) and MOS (N,); returns the loss."""
-        self._training_mode()
-        # Each step seeds its own flips and dropout, so that a resumed run draws the same.
+    def train_step(self, photos: list[int]) -> float:
+        """One update on the labelled photos of these indices and on some ladders; returns the loss."""
+        _training_mode(self.model)
+        # Each step seeds its own ladders, flips and dropout, so that a resumed run draws the same.
         torch.manual_seed(self.config.seed * 1_000_003 + self.step)
-        image = _flip(image).float().div(255).contiguous(memory_format=torch.channels_last)
-        score = self.model(image).score.squeeze(1)
-        loss = F.mse_loss(score, mos) + self.config.plcc_weight * (1 - _plcc(score, mos))
+        early = self._draw(photos)
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16):
+            judgement = self.model.late(early)
+        score, deviation = judgement.score.squeeze(1).float(), judgement.deviation.squeeze(1).float()
+        loss = _loss(score, deviation, self.mos[photos], self.weight[photos], self.config)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.schedule.step()
+        self._follow()
         self.step += 1
         return loss.item()
+
+    def _draw(self, photos: list[int]) -> EarlyStages:
+        """Stages of the labelled photos, then of the ladders, rung by rung; flipped and cropped at random."""
+        ladders = torch.randint(len(self.ladders) // RUNGS, (self.config.ladders_per_step,)).tolist()
+        rungs = [index for ladder in ladders for index in range(ladder * RUNGS, (ladder + 1) * RUNGS)]
+        labelled, distorted = self.photos.stages(photos), self.ladders.stages(rungs)
+        # A ladder is flipped as a whole: what tells its rungs apart must be the distortion.
+        flip = torch.cat([torch.rand(len(photos)), torch.rand(len(ladders)).repeat_interleave(RUNGS)]) < 0.5
+        maps = _cropped(torch.cat([labelled.map, distorted.map]), self.config.crop)
+        maps = torch.where(flip[:, None, None, None], maps.flip(3), maps).to(self.device)
+        statistics = torch.cat([labelled.statistics, distorted.statistics]).to(self.device)
+        return EarlyStages(maps.contiguous(memory_format=torch.channels_last), statistics)
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        # Early on the mean would be of the initial weights: it starts short and grows.
+        decay = min(self.config.ema_decay, (self.step + 1) / (self.step + 10))
+        for mean, value in zip(self.average.parameters(), self.model.parameters(), strict=True):
+            mean.lerp_(value, 1 - decay)
 
     def _rate(self, step: int) -> float:
         warmup = max(1, round(self.config.warmup_fraction * self.total))
@@ -137,39 +215,9 @@ class _Run:
             return (step + 1) / warmup
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.total - warmup)))
 
-    def _freeze(self) -> None:
-        trunk = self.model.trunk
-        stages = list(trunk.get_submodule("blocks").children())[: self.config.frozen_stages]
-        for module in (trunk.get_submodule("conv_stem"), trunk.get_submodule("bn1"), *stages):
-            module.requires_grad_(False)
 
-    def _training_mode(self) -> None:
-        # Batch statistics of 16 photos are too noisy; the trunk keeps ImageNet's running ones.
-        self.model.train()
-        for module in self.model.trunk.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-
-
-def _steps(config: LiteConfig, photos: int) -> int:
-    return config.epochs * (photos // config.batch_size)
-
-
-def _batches(config: LiteConfig, photos: int) -> list[list[int]]:
-    """The photos of every step of the whole run, fixed by the seed: a resumed run sees the same ones."""
-    generator = torch.Generator().manual_seed(config.seed)
-    order = [torch.randperm(photos, generator=generator) for _ in range(config.epochs)]
-    usable = photos // config.batch_size * config.batch_size
-    batches: list[list[int]] = torch.cat([o[:usable] for o in order]).view(-1, config.batch_size).tolist()
-    return batches
-
-
-def _flip(image: Tensor) -> Tensor:
-    flipped = torch.rand(len(image)).lt(0.5).to(image.device)
-    return torch.where(flipped[:, None, None, None], image.flip(3), image)
-
-
-def _plcc(score: Tensor, mos: Tensor) -> Tensor:
+def plcc(score: Tensor, mos: Tensor) -> Tensor:
+    """Pearson's correlation of two vectors, with a gradient."""
     score, mos = score - score.mean(), mos - mos.mean()
     # A batch of equal opinions has no correlation; the floor keeps its gradient finite.
     scale = torch.linalg.vector_norm(score) * torch.linalg.vector_norm(mos)
@@ -177,15 +225,114 @@ def _plcc(score: Tensor, mos: Tensor) -> Tensor:
     return correlation
 
 
-@torch.no_grad()
-def _calibrate(model: Lite, data: SquashedPhotos, seed: int) -> None:
-    model.eval()
-    device = next(model.parameters()).device
-    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
-    chosen = order[:_CALIBRATION_PHOTOS].tolist()
-    loader = DataLoader(data, batch_sampler=[chosen[i : i + 16] for i in range(0, len(chosen), 16)])
-    # The same input range as in Lite.forward.
-    inputs = ((image.to(device) - 127.0) / 128 for image, _ in loader)
-    pooled = torch.cat([pooled_statistics(model.trunk(x)) for x in inputs])
-    model.head.statistics_mean.copy_(pooled.mean(dim=0))
-    model.head.statistics_deviation.copy_(pooled.std(dim=0).clamp_min(1e-3))
+def ranking_loss(ladders: Tensor, margin: float) -> Tensor:
+    """How far each rung is from scoring ``margin`` below the one before.
+
+    Args:
+        ladders: scores (L, R), from the clean photo to the most distorted.
+        margin: in units of the score.
+    """
+    return F.relu(margin - (ladders[:, :-1] - ladders[:, 1:])).mean()
+
+
+def deviation_loss(score: Tensor, deviation: Tensor, mos: Tensor) -> Tensor:
+    """Negative log-likelihood of MOS under a normal distribution; teaches the deviation, not the score."""
+    error = (score.detach() - mos) ** 2
+    return (deviation.log() + error / (2 * deviation**2)).mean()
+
+
+def calibrate_deviation(model: Lite, photos: list[LabelledPhoto], device: str) -> None:
+    """Scale the deviation so that the errors on ``photos`` have a mean square of one in its units.
+
+    On the photos that it has learnt by heart a model errs less than on others; these must not be among them.
+    """
+    judged = judge_photos(model, photos, device)
+    mos = np.array([photo.mos for photo in photos])
+    model.head.deviation_scale.mul_(float(np.sqrt(np.mean(((judged.scores - mos) / judged.deviations) ** 2))))
+
+
+class _Pixels(Dataset[Tensor]):
+    """The pixels of labelled photos, without their MOS."""
+
+    def __init__(self, photos: list[LabelledPhoto]) -> None:
+        self._photos = SquashedPhotos(photos, LITE_INPUT_SIZE)
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self._photos[index][0]
+
+
+def _steps(config: LiteConfig, photos: int) -> list[list[int]]:
+    """The photos of every step of the whole run, fixed by the seed: a resumed run sees the same ones."""
+    generator = torch.Generator().manual_seed(config.seed)
+    per_epoch = photos // config.batch_size
+    epochs = math.ceil(config.steps / per_epoch)
+    order = [
+        torch.randperm(photos, generator=generator)[: per_epoch * config.batch_size] for _ in range(epochs)
+    ]
+    batches: list[list[int]] = torch.cat(order).view(-1, config.batch_size).tolist()
+    return batches[: config.steps]
+
+
+def _freeze(model: Lite, trunk_lr: float) -> None:
+    early = ["conv_stem", "bn1", *(f"blocks.{group}" for group in range(FROZEN_BLOCKS))]
+    frozen = [*map(model.trunk.get_submodule, early), *_depthwise(model.trunk)]
+    for module in frozen if trunk_lr else [model.trunk]:
+        module.requires_grad_(False)
+
+
+def _depthwise(trunk: nn.Module) -> Iterator[nn.Module]:
+    return (m for m in trunk.modules() if isinstance(m, nn.Conv2d) and m.groups > 1)
+
+
+def _training_mode(model: Lite) -> None:
+    # Batch statistics of 24 photos are too noisy; the trunk keeps ImageNet's running ones.
+    model.train()
+    for module in model.trunk.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+def _cropped(maps: Tensor, share: float) -> Tensor:
+    """Cut one window at random out of all maps (N, C, H, W), ``share`` of their sides."""
+    height, width = (round(share * side) for side in maps.shape[-2:])
+    top = int(torch.randint(maps.shape[-2] - height + 1, ()))
+    left = int(torch.randint(maps.shape[-1] - width + 1, ()))
+    return maps[..., top : top + height, left : left + width]
+
+
+def _warm_up(
+    head: LiteHead, photos: Tensor, mos: Tensor, weight: Tensor, ladders: Tensor, config: LiteConfig
+) -> None:
+    """Train the score on the trunk's statistics as they are: the trunk must not follow a random head.
+
+    Args:
+        head: changed in place.
+        photos: statistics (N, 1024) of the labelled photos.
+        mos, weight: (N,).
+        ladders: statistics (L, RUNGS, 1024).
+        config: the recipe.
+    """
+    head.train()
+    optimizer = torch.optim.AdamW(head.parameters(), lr=config.warm_up_lr, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, config.warm_up_epochs))
+    for _ in range(config.warm_up_epochs):
+        for chosen in torch.split(torch.randperm(len(mos)).to(mos.device), _WARM_UP_BATCH):
+            rungs = ladders[torch.randint(len(ladders), (_WARM_UP_LADDERS,))].flatten(0, 1)
+            statistics = torch.cat([photos[chosen], rungs])
+            score, deviation = head.decode(statistics, statistics.new_zeros(len(statistics), head.map_width))
+            loss = _loss(score.squeeze(1), deviation.squeeze(1), mos[chosen], weight[chosen], config)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        schedule.step()
+
+
+def _loss(score: Tensor, deviation: Tensor, mos: Tensor, weight: Tensor, config: LiteConfig) -> Tensor:
+    """Compare N scores with MOS and weight (N,); the scores that follow are of whole ladders."""
+    own, rungs = score[: len(mos)], score[len(mos) :].view(-1, RUNGS)
+    loss = (weight * (own - mos) ** 2).mean() + config.plcc_weight * (1 - plcc(own, mos))
+    loss = loss + _DEVIATION_WEIGHT * deviation_loss(own, deviation[: len(mos)], mos)
+    return loss + config.ladder_weight * ranking_loss(rungs, config.ladder_margin)

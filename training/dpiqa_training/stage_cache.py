@@ -1,0 +1,126 @@
+"""What the frozen stages of ``dpiqa_lite`` make of each photo, kept on disk.
+
+The early stages see the highest resolution and cost most of a training step. They keep their ImageNet
+weights, so their output is computed once and read in every epoch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from dpiqa_plugin.models.lite import EarlyStages, Lite, pooled_statistics
+
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class StageCache:
+    """Outputs of the frozen stages for N photos.
+
+    Attributes:
+        maps: float16 (N, H, W, C), on disk: channels last, as training reads them.
+        statistics: float32 (N, 2 * channels of the frozen stages).
+    """
+
+    maps: np.memmap
+    statistics: np.ndarray
+
+    def __len__(self) -> int:
+        """Give the number of photos."""
+        return len(self.maps)
+
+    def stages(self, indices: list[int]) -> EarlyStages:
+        """Give what ``Lite.late`` takes, of the photos at ``indices``."""
+        maps = torch.from_numpy(np.stack([self.maps[i] for i in indices]))
+        # A view of channels-last memory: convolutions run a quarter faster on it.
+        return EarlyStages(maps.permute(0, 3, 1, 2).float(), torch.from_numpy(self.statistics[indices]))
+
+
+def cached_stages(
+    model: Lite, photos: Dataset[Tensor], names: Iterable[str], path: Path, device: str
+) -> StageCache:
+    """Read the outputs for ``photos`` from files beside ``path``, or compute and write them first.
+
+    Args:
+        model: with the weights of the frozen stages.
+        photos: uint8 (3, S, S) each.
+        names: what tells these photos from others; with the weights it makes the key of the files.
+        path: of the maps, ``.npy``; the statistics and the key lie beside it.
+        device: where to compute.
+    """
+    key = _key(model, names)
+    statistics_path, key_path = path.with_suffix(".statistics.npy"), path.with_suffix(".key")
+    if not (key_path.is_file() and key_path.read_text(encoding="utf-8") == key):
+        key_path.unlink(missing_ok=True)
+        _late_path(path).unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(statistics_path, _compute(model, photos, path, device))
+        key_path.write_text(key, encoding="utf-8")  # last: a kill before leaves files that nobody trusts
+    return StageCache(np.load(path, mmap_mode="r"), np.load(statistics_path))
+
+
+@torch.inference_mode()
+def all_statistics(model: Lite, photos: StageCache, path: Path, device: str) -> Tensor:
+    """Read the statistics of all stages, (N, 1024), or compute and write those of the late ones first.
+
+    Args:
+        model: with the ImageNet weights in all stages.
+        photos: what ``cached_stages`` gave for ``path``.
+        path: of the maps; the statistics lie beside it.
+        device: where to compute, and of the result.
+    """
+    late_path = _late_path(path)
+    if not late_path.is_file():
+        model.eval()
+        found = []
+        for start in tqdm(range(0, len(photos), _BATCH), desc=late_path.stem, unit="batch", smoothing=0):
+            early = photos.stages(list(range(start, min(start + _BATCH, len(photos)))))
+            found.append(pooled_statistics(model.late_stages(early.map.to(device))).cpu().numpy())
+        np.save(late_path, np.concatenate(found))
+    both = np.concatenate([photos.statistics, np.load(late_path)], axis=1)
+    return torch.from_numpy(both).to(device)
+
+
+def _late_path(path: Path) -> Path:
+    return path.with_suffix(".late.npy")
+
+
+@torch.inference_mode()
+def _compute(model: Lite, photos: Dataset[Tensor], path: Path, device: str) -> np.ndarray:
+    """Write the maps to ``path``; returns the statistics."""
+    model.eval()
+    loader = DataLoader(photos, batch_size=_BATCH, num_workers=1)
+    maps: np.memmap | None = None
+    statistics: list[np.ndarray] = []
+    for image in tqdm(loader, desc=path.stem, unit="batch", smoothing=0):
+        pixels = image.to(device).float().div(255).contiguous(memory_format=torch.channels_last)
+        early = model.early(pixels)
+        found = early.map.permute(0, 2, 3, 1).half().cpu().numpy()
+        if maps is None:
+            shape = (len(photos), *found.shape[1:])  # type: ignore[arg-type]
+            maps = np.lib.format.open_memmap(path, "w+", np.float16, shape)
+        first = sum(map(len, statistics))
+        maps[first : first + len(found)] = found
+        statistics.append(early.statistics.cpu().numpy())
+    if maps is None:
+        raise ValueError("there are no photos to cache")
+    maps.flush()
+    return np.concatenate(statistics)
+
+
+def _key(model: Lite, names: Iterable[str]) -> str:
+    digest = hashlib.sha256("\n".join(names).encode())
+    frozen = ("trunk.conv_stem", "trunk.bn1", "trunk.blocks.0", "trunk.blocks.1", "trunk.blocks.2")
+    for name, value in model.state_dict().items():
+        if name.startswith(frozen):
+            digest.update(value.cpu().numpy().tobytes())
+    return digest.hexdigest()
