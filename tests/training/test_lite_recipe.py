@@ -16,7 +16,6 @@ from dpiqa_plugin.errors import DPIQAError
 from dpiqa_plugin.models.lite import Lite, load_lite
 from dpiqa_training.calibration import judge_photos
 from dpiqa_training.config import LITE_RECIPE, read_lite_config
-from dpiqa_training.evaluate import score_photos
 from dpiqa_training.export import export_lite
 from dpiqa_training.recipes.lite import deviation_loss, plcc, ranking_loss
 from dpiqa_training.trunk_weights import imagenet_classifier, imagenet_trunk
@@ -33,7 +32,7 @@ def trained(tmp_path_factory) -> Lite:
 
 def test_training_tells_the_good_photos_from_the_bad(trained):
     photos = labelled()
-    scores = score_photos(trained, photos, "cpu")
+    scores = judge_photos(trained, photos, "cpu").scores
     good = [score for score, photo in zip(scores, photos, strict=True) if photo.mos > 0.5]
     bad = [score for score, photo in zip(scores, photos, strict=True) if photo.mos < 0.5]
     assert min(good) > max(bad)
