@@ -56,6 +56,11 @@ class PhotoModel(QAbstractListModel):
         self._telling = QTimer(self, singleShot=True, interval=_TELL_EVERY_MS)
         self._telling.timeout.connect(self._tell)
 
+    @property
+    def lower_better(self) -> bool:
+        """A lower score is a better photo."""
+        return self._lower_better
+
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008, N802
         """See Qt."""
         return 0 if parent.isValid() else len(self._items)
