@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import (
+    QEvent,
+    QItemSelection,
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QSize,
+    Qt,
+    QTimer,
+    Signal,
+)
 from PySide6.QtGui import QPainter, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -15,6 +25,7 @@ from PySide6.QtWidgets import (
 
 from dpiqa_desktop.gui.photo_filter import PhotoFilter
 from dpiqa_desktop.gui.photo_item import PhotoItem
+from dpiqa_desktop.gui.photo_model import runs
 from dpiqa_desktop.gui.thumbnails import Thumbnails
 from dpiqa_desktop.gui.tile_painter import TilePainter, tile_size
 
@@ -47,12 +58,15 @@ class Grid(QListView):
         self._photos = photos
         self._thumbnails = thumbnails
         self._side = MEDIUM
+        self._all_selected: set[str] = set()
         self.setAccessibleName(self.tr("Photos"))
         self.setViewMode(QListView.ViewMode.IconMode)
         self.setMovement(QListView.Movement.Static)
         self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setUniformItemSizes(True)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        # Always there: or Qt keeps its width free at the right of the tiles.
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setDragEnabled(False)
@@ -62,7 +76,8 @@ class Grid(QListView):
         self.set_side(MEDIUM)
         self.activated.connect(lambda index: self.opened.emit(self._photos.item_at(index.row()).path))
         thumbnails.ready.connect(self._repaint)
-        photos.layoutChanged.connect(self._current_may_be_gone)
+        photos.layoutAboutToBeChanged.connect(self._remember_selection)
+        photos.layoutChanged.connect(self._restore_selection)
         selection = self.selectionModel()
         selection.selectionChanged.connect(lambda *_: self.selection_changed.emit())
         selection.currentChanged.connect(lambda *_: self.current_changed.emit(self.current_path()))
@@ -147,8 +162,24 @@ class Grid(QListView):
             if row is not None:
                 self.update(self._photos.index(row))
 
-    def _current_may_be_gone(self) -> None:
-        """A photo that the filter takes away hands the keyboard on to its neighbour."""
+    def _remember_selection(self) -> None:
+        selected = sum(part.height() for part in self.selectionModel().selection())
+        shown = self._photos.items() if selected == self._photos.rowCount() else ()
+        self._all_selected = {item.path for item in shown}
+
+    def _restore_selection(self) -> None:
+        """Qt forgets a selection of all if not all stay; and the keyboard, if its photo goes."""
+        kept = [self._photos.row_of(path) for path in self._all_selected]
+        rows = sorted(row for row in kept if row is not None)
+        self._all_selected = set()
+        if rows:
+            selection = QItemSelection()
+            for first, last in runs(rows):
+                selection.merge(
+                    QItemSelection(self._photos.index(first), self._photos.index(last)),
+                    QItemSelectionModel.SelectionFlag.Select,
+                )
+            self.selectionModel().select(selection, QItemSelectionModel.SelectionFlag.ClearAndSelect)
         if not self.currentIndex().isValid() and self._photos.rowCount():
             # Later: while a layout changes the selection is being put together anew.
             QTimer.singleShot(0, self._take_first)
@@ -156,7 +187,7 @@ class Grid(QListView):
     def _take_first(self) -> None:
         if not self.currentIndex().isValid() and self._photos.rowCount():
             self.selectionModel().setCurrentIndex(
-                self._photos.index(0), self.selectionModel().SelectionFlag.NoUpdate
+                self._photos.index(0), QItemSelectionModel.SelectionFlag.NoUpdate
             )
 
 

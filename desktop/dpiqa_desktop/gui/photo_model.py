@@ -194,7 +194,7 @@ class PhotoModel(QAbstractListModel):
         self._tell()
 
     def _emit_changed(self, rows: Sequence[int]) -> None:
-        for first, last in _runs(rows):
+        for first, last in runs(rows):
             self.dataChanged.emit(self.index(first), self.index(last))
 
     def _sentence(self, item: PhotoItem) -> str:
@@ -213,7 +213,7 @@ class PhotoModel(QAbstractListModel):
         return ", ".join(parts)
 
 
-def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+def runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Put numbers together into first and last of what follows each other."""
     first = last = None
     for row in sorted(rows):

@@ -35,10 +35,10 @@ class TilePainter:
         self._small.setPointSizeF(font.pointSizeF() * 0.92)
         self._bold = QFont(self._small)
         self._bold.setBold(True)
-        self._metrics = QFontMetrics(font)
+        metrics = self._metrics = QFontMetrics(font)
         self._small_metrics = QFontMetrics(self._small)
         self._bold_metrics = QFontMetrics(self._bold)
-        self._stars = [_star(QPointF(0, 0), 0.5)]
+        self._star = _star((metrics.height() - 4) / 2)
 
     def draw(
         self,
@@ -101,11 +101,9 @@ class TilePainter:
         painter.drawPixmap(target, picture)
 
     def _draw_no_picture(self, painter: QPainter, place: QRect, item: PhotoItem, failed: bool) -> None:
-        painter.setPen(Qt.PenStyle.NoPen)
         ground = QColor(self._palette.color(QPalette.ColorRole.Mid))
         ground.setAlpha(60)
-        painter.setBrush(ground)
-        painter.drawRoundedRect(place, 3, 3)
+        painter.fillRect(place, ground)
         if not failed and item.reason is None:
             return
         painter.setFont(self._small)
@@ -167,7 +165,7 @@ class TilePainter:
             centre = QPointF(line.left() + side * 0.55 + number * (side + 1), line.center().y() + 1)
             painter.setPen(QPen(GOLD if own else ink, 1))
             painter.setBrush(GOLD if own else Qt.BrushStyle.NoBrush)
-            painter.drawPolygon(_star(centre, side / 2))
+            painter.drawPolygon(self._star.translated(centre))
 
     def _draw_flag(self, painter: QPainter, line: QRect, item: PhotoItem) -> None:
         if item.mark.flag is None:
@@ -191,11 +189,11 @@ class TilePainter:
             painter.drawLine(QPointF(x + near, y + far), QPointF(x + far, y + near))
 
 
-def _star(centre: QPointF, radius: float) -> QPolygonF:
-    """A star of five points, drawn and not written: not every font has one."""
+def _star(radius: float) -> QPolygonF:
+    """A star of five points about the origin; drawn, not written: not every font has one."""
     points = []
     for number in range(10):
         angle = math.pi * number / 5 - math.pi / 2
         length = radius if number % 2 == 0 else radius * 0.42
-        points.append(QPointF(centre.x() + length * math.cos(angle), centre.y() + length * math.sin(angle)))
+        points.append(QPointF(length * math.cos(angle), length * math.sin(angle)))
     return QPolygonF(points)
