@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, Qt, Signal
 
 from dpiqa_desktop.engine.backends import Backend, create_backend
+from dpiqa_desktop.engine.backends.shared_backend import SharedBackend
 from dpiqa_desktop.engine.bursts import Shot, group_bursts
 from dpiqa_desktop.engine.marks import Mark
 from dpiqa_desktop.engine.run import choose_stages, run
@@ -119,7 +120,16 @@ class Bridge(QObject):
         super().__init__(parent)
         self._marks_below = marks_below
         self._worker: _Worker | None = None
+        self._model = _Model()
         self._message.connect(self._pass_on, Qt.ConnectionType.QueuedConnection)
+
+    def backend(self, metric: str, device: str) -> Backend:
+        """The model, for others than the scorer, too; called in any thread but the window's.
+
+        Raises:
+            DPIQAError: it cannot be had.
+        """
+        return self._model.backend(metric, device)
 
     @property
     def running(self) -> bool:
@@ -134,7 +144,7 @@ class Bridge(QObject):
     def start(self, job: Job) -> None:
         """Open and score; what is under way ends, and nothing more is told of it."""
         self.cancel()
-        self._worker = _Worker(job, self._marks_below, self._send)
+        self._worker = _Worker(job, self._model, self._marks_below, self._send)
         self._worker.start()
 
     def pause(self) -> None:
@@ -173,11 +183,32 @@ class Bridge(QObject):
         getattr(self, signal).emit(value)
 
 
+class _Model:
+    """The last model that was asked for: one, as the larger ones fill a GPU."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._named: tuple[str, str] | None = None
+        self._backend: Backend | None = None
+
+    def backend(self, metric: str, device: str) -> Backend:
+        with self._lock:
+            if self._backend is None or self._named != (metric, device):
+                self._backend = None  # before the next one takes its memory
+                self._backend = SharedBackend(create_backend(metric, device))
+                self._named = (metric, device)
+            return self._backend
+
+
 class _Worker(threading.Thread):
     """One job in its thread; ``send`` takes the worker, the name of a signal of ``Bridge`` and its value."""
 
     def __init__(
-        self, job: Job, marks_below: MarksBelow, send: Callable[[_Worker, str, object], None]
+        self,
+        job: Job,
+        model: _Model,
+        marks_below: MarksBelow,
+        send: Callable[[_Worker, str, object], None],
     ) -> None:
         # A daemon, because a download that hangs must not keep the program alive when its window is closed.
         super().__init__(name="score", daemon=True)
@@ -185,6 +216,7 @@ class _Worker(threading.Thread):
         self.going.set()
         self.cancelled = threading.Event()
         self._job = job
+        self._model = model
         self._marks_below = marks_below
         self._send = send
 
@@ -205,7 +237,7 @@ class _Worker(threading.Thread):
         with contextlib.closing(self._store()) as store:
             if not found.photos or self.cancelled.is_set():
                 return
-            backend = create_backend(self._job.metric, self._job.device)
+            backend = self._model.backend(self._job.metric, self._job.device)
             self._tell("ready", _ready(self._job.metric, backend))
             steps = Steps(backend, store, force=self._job.force)
             scored = self._run(found, backend, steps)

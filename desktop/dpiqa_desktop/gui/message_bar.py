@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
 
 _MOST = 5  # texts shown together; of more, how many
+_REMARK_MS = 6000
 
 
 class MessageBar(QFrame):
@@ -40,6 +41,8 @@ class MessageBar(QFrame):
         layout.addWidget(self._label, 1)
         layout.addWidget(self._button)
         layout.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        self._going = QTimer(self, singleShot=True, interval=_REMARK_MS)
+        self._going.timeout.connect(self.clear)
         self._do: Callable[[], object] | None = None
         self._button.clicked.connect(self._clicked)
         self.hide()
@@ -51,6 +54,7 @@ class MessageBar(QFrame):
 
     def say(self, text: str, button: str = "", do: Callable[[], object] | None = None) -> None:
         """Add a text, once; ``button`` is the name of what can be done about it, ``do`` does it."""
+        self._going.stop()
         if text not in self._texts:
             self._texts.append(text)
         shown = self._texts[-_MOST:]
@@ -61,6 +65,12 @@ class MessageBar(QFrame):
         self._button.setText(button)
         self._button.setVisible(do is not None)
         self.show()
+
+    def remark(self, text: str) -> None:
+        """Say something that may be missed; it goes by itself."""
+        if self.isHidden():
+            self.say(text)
+            self._going.start()
 
     def clear(self) -> None:
         """Say nothing more."""
