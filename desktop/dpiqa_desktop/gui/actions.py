@@ -88,7 +88,7 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("grid", _("&Grid"), "view", ("G",), short=_("Grid"), checkable=True, group="view"),
     ActionRow("loupe", _("&Loupe"), "view", ("E",), short=_("Loupe"), checkable=True, group="view"),
     ActionRow("compare", _("&Compare"), "view", ("C",), short=_("Compare"), checkable=True, group="view"),
-    ActionRow("zoom", _("&Zoom to 100 % or fit"), "view", ("Z", "Space"), line=True),
+    ActionRow("zoom", _("&Zoom to 100 % or fit"), "view", ("Z",), line=True),
     ActionRow("quality_map", _("&Quality map"), "view", ("M",)),
     ActionRow("larger", _("Larger tiles"), "view", ("Ctrl++", "Ctrl+="), line=True),
     ActionRow("smaller", _("Smaller tiles"), "view", ("Ctrl+-",)),
@@ -104,7 +104,8 @@ OTHER_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (_("Next and previous photo"), ("Right", "Left")),
     (_("First and last photo"), ("Home", "End")),
     (_("Select up to a photo"), ("Shift+Right", "Shift+Left")),
-    (_("Open a photo"), ("Return",)),
+    (_("Open a photo"), ("Return", "Space")),
+    (_("Loupe and comparison: 100 % or fit"), ("Space",)),
     (_("Back to the grid"), ("Esc",)),
     (_("Loupe and comparison: larger, smaller"), ("+", "-")),
     (_("Loupe and comparison: move"), ("Shift+Up", "Shift+Down")),
@@ -129,6 +130,7 @@ def make_actions(window: QMainWindow, slots: Mapping[str, Callable[..., object]]
     groups: dict[str, QActionGroup] = {}
     menus = {name: _add_menu(window, name) for name in MENUS}
     toolbar = _add_toolbar(window)
+    toolbar_menu: Menu | None = None
     for row in ACTIONS:
         action = actions[row.name] = QAction(translated(row.text), window)
         action.setObjectName(row.name)
@@ -143,6 +145,9 @@ def make_actions(window: QMainWindow, slots: Mapping[str, Callable[..., object]]
             menus[row.menu].addSeparator()
         menus[row.menu].addAction(action)
         if row.short is not None:
+            if toolbar_menu not in (None, row.menu):
+                toolbar.addSeparator()
+            toolbar_menu = row.menu
             action.setIconText(translated(row.short))
             action.setToolTip(_tip(row))
             toolbar.addAction(action)

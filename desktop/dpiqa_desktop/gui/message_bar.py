@@ -28,8 +28,8 @@ class MessageBar(QFrame):
         self._label = QLabel(self)
         self._label.setWordWrap(True)
         self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._button = QPushButton(self)
-        self._button.hide()
+        self.button = QPushButton(self)
+        self.button.hide()
         close = QToolButton(self)
         close.setText("✕")
         close.setAutoRaise(True)
@@ -39,12 +39,12 @@ class MessageBar(QFrame):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 6, 6, 6)
         layout.addWidget(self._label, 1)
-        layout.addWidget(self._button)
+        layout.addWidget(self.button)
         layout.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
         self._going = QTimer(self, singleShot=True, interval=_REMARK_MS)
         self._going.timeout.connect(self.clear)
         self._do: Callable[[], object] | None = None
-        self._button.clicked.connect(self._clicked)
+        self.button.clicked.connect(self._clicked)
         self.hide()
 
     @property
@@ -62,8 +62,8 @@ class MessageBar(QFrame):
         self._label.setText("\n".join([*shown, *([self.tr("… and %n more", "", more)] if more else [])]))
         self._label.setAccessibleName(self._label.text())
         self._do = do
-        self._button.setText(button)
-        self._button.setVisible(do is not None)
+        self.button.setText(button)
+        self.button.setVisible(do is not None)
         self.show()
 
     def remark(self, text: str) -> None:

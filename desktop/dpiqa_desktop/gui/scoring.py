@@ -102,6 +102,7 @@ class Scoring(QObject):
             self._bridge.resume()
         else:
             self._bridge.pause()
+        self._bar.show_paused(self._bridge.paused)
         if self._last is not None:
             self._bar.show_progress(self._last, self._bridge.paused)
         self.state_changed.emit()

@@ -94,8 +94,12 @@ class ScoringBar(QWidget):
         self.words.setText(words)
         self._show_controls(paused)
 
-    def _show_controls(self, paused: bool) -> None:
+    def show_paused(self, paused: bool) -> None:
+        """It was paused, or goes on; how far it is stays as it is."""
         self.pause.setText(self.tr("Go on") if paused else self.tr("Pause"))
+
+    def _show_controls(self, paused: bool) -> None:
+        self.show_paused(paused)
         for widget in (self.progress, self.pause, self.cancel):
             widget.show()
 
