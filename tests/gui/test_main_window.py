@@ -11,6 +11,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
+from dpiqa_desktop.engine.store import default_database
 from dpiqa_desktop.gui.app import make_application, make_window
 from dpiqa_desktop.gui.fault_reporter import FaultReporter
 from dpiqa_desktop.gui.photo_filter import Wanted
@@ -157,6 +158,17 @@ def test_marks_are_there_after_a_restart(scored, qtbot):
     qtbot.waitUntil(lambda: again.model.rowCount() == 5 and not again.bridge.running, timeout=SCORED_MS)
     assert (_flags(again)[0], _stars(again)[0]) == ("picked", 2)
     again.close()
+
+
+def test_marks_that_cannot_be_kept_stay_in_the_window_and_are_told(scored, qtbot):
+    scored._marks._marks.close()
+    database = Path(default_database())
+    database.unlink()
+    database.mkdir()
+    _click(qtbot, scored, 0)
+    _press(qtbot, "P")
+    qtbot.waitUntil(lambda: "not kept" in scored.messages.text)
+    assert _flags(scored)[0] == "picked"
 
 
 def test_grid_loupe_and_compare_follow_each_other(scored, qtbot):

@@ -10,7 +10,6 @@ from dpiqa_desktop.engine.stars import Percentiles, Thresholds
 from dpiqa_desktop.events import Failed, Scored
 from dpiqa_desktop.gui.photo_item import Mark
 from dpiqa_desktop.gui.photo_model import ITEM_ROLE, PhotoModel
-from dpiqa_plugin.errors import StoreError
 
 PATHS = [f"/photos/{number}.jpg" for number in range(6)]
 
@@ -59,19 +58,6 @@ def test_percentiles_follow_the_scores_that_come(model, qtbot):
     assert [item.our_stars for item in model.items()] == [1, 2, 3, 3, 4, 5]
     model.set_star_rule(Thresholds(), lower_better=True)
     assert [item.our_stars for item in model.items()] == [5, 5, 4, 4, 3, 3]
-
-
-def test_marks_stay_although_they_cannot_be_kept(qapp):
-    class FullDisk:
-        def set(self, marks):
-            raise StoreError("the disk is full")
-
-    model = PhotoModel(FullDisk())
-    model.open(PATHS)
-    spy = QSignalSpy(model.trouble)
-    model.set_marks({PATHS[1]: Mark(flag="picked")})
-    assert spy.at(0) == ["the disk is full"]
-    assert model.item(PATHS[1]).mark.flag == "picked"
 
 
 def test_photos_that_are_gone_leave_no_gap(model):

@@ -14,6 +14,7 @@ from dpiqa_desktop.gui.actions import make_actions
 from dpiqa_desktop.gui.bridge import Bridge
 from dpiqa_desktop.gui.filter_bar import FilterBar
 from dpiqa_desktop.gui.marking import Marking
+from dpiqa_desktop.gui.marks_keeper import MarksKeeper
 from dpiqa_desktop.gui.message_bar import MessageBar
 from dpiqa_desktop.gui.photo_filter import PhotoFilter, Sort, Wanted
 from dpiqa_desktop.gui.photo_item import Mark
@@ -35,20 +36,21 @@ class MainWindow(QMainWindow):
     """All of the application that is seen.
 
     Args:
-        marks: keeps what the photographer says.
+        marks: keeps what the photographer says; closed with the window.
         thumbnails: gives the tiles their pictures; closed with the window.
     """
 
     def __init__(self, marks: Marks, thumbnails: Thumbnails) -> None:
         super().__init__()
-        self.model = PhotoModel(marks, self)
+        self._marks = MarksKeeper(marks, self)
+        self.model = PhotoModel(self._marks, self)
         self.photos = PhotoFilter(self.model, self)
-        self.bridge = Bridge(marks.all_below, self)
+        self.bridge = Bridge(self._marks.all_below, self)
         self.undo_stack = QUndoStack(self)
         self.messages = MessageBar()
         self.filter_bar = FilterBar()
         self.scoring_bar = ScoringBar(tuple(CARDS), _DEVICES)
-        self._thumbnails = thumbnails
+        self.thumbnails = thumbnails
         self._loader = PhotoLoader(parent=self)
         self._maps = QualityMaps(lambda: self.scoring.backend(), self)
         self.views = Views(self.model, self.photos, thumbnails, self._loader, self._maps)
@@ -69,7 +71,7 @@ class MainWindow(QMainWindow):
             folder = os.path.dirname(folder)
         self.undo_stack.clear()
         self.messages.clear()
-        self._thumbnails.forget()
+        self.thumbnails.forget()
         self._loader.clear()
         self._maps.clear()
         self.views.show_grid()
@@ -112,7 +114,7 @@ class MainWindow(QMainWindow):
         settings.setValue("window/side", self.views.grid.side)
         settings.setValue("window/sort", self.photos.sort_order.by)
         settings.setValue("window/turned", self.photos.sort_order.turned)
-        for part in (self.bridge, self._maps, self._loader, self._thumbnails):
+        for part in (self.bridge, self._marks, self._maps, self._loader, self.thumbnails):
             part.close()
         super().closeEvent(event)
 
@@ -166,7 +168,7 @@ class MainWindow(QMainWindow):
         self.scoring.failures_wanted.connect(lambda: bar.set_wanted(Wanted(state="failed")))
         self.scoring.range_changed.connect(bar.set_score_range)
         self.scoring_bar.model_chosen.connect(self._keep_model)
-        self.model.trouble.connect(lambda text: self.messages.say(text))
+        self._marks.failed.connect(lambda text: self.messages.say(text))
         self.model.scores_changed.connect(self._say_count)
         self.marking.said.connect(self.messages.remark)
         views.compare.marks_chosen.connect(self._keep_compared)

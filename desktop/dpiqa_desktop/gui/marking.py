@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from PySide6.QtCore import QObject, Signal
@@ -55,13 +54,13 @@ class Marking(QObject):
 
     def rate(self, stars: int | None) -> None:
         """Give 0 to 5 stars; None leaves it to the score again."""
-        marks = {item.path: replace(item.mark, stars=stars) for item in self._meant()}
+        marks = {item.path: Mark(stars, item.mark.flag) for item in self._meant()}
         self.apply(marks, self.tr("stars") if stars is None else self.tr("%n star(s)", "", stars))
 
     def flag(self, flag: Flag | None) -> None:
         """Pick, reject, or neither."""
         names = {"picked": self.tr("pick"), "rejected": self.tr("reject"), None: self.tr("unflag")}
-        marks = {item.path: replace(item.mark, flag=flag) for item in self._meant()}
+        marks = {item.path: Mark(item.mark.stars, flag) for item in self._meant()}
         self.apply(marks, names[flag])
 
     def keep_best(self) -> None:
@@ -71,7 +70,7 @@ class Marking(QObject):
             self.said.emit(self.tr("This photo is in no burst"))
             return
         marks = {
-            item.path: replace(item.mark, flag="picked" if item.best_of_burst else "rejected")
+            item.path: Mark(item.mark.stars, "picked" if item.best_of_burst else "rejected")
             for item in self._model.items()
             if item.burst in bursts
         }
@@ -88,9 +87,9 @@ class Marking(QObject):
             if item.score is None or item.mark.flag is not None:
                 continue
             if sign * item.score < sign * reject_below:
-                marks[item.path] = replace(item.mark, flag="rejected")
+                marks[item.path] = Mark(item.mark.stars, "rejected")
             elif sign * item.score >= sign * pick_from:
-                marks[item.path] = replace(item.mark, flag="picked")
+                marks[item.path] = Mark(item.mark.stars, "picked")
         self.apply(marks, self.tr("flag by score"))
         picked = sum(mark.flag == "picked" for mark in marks.values())
         said = self.tr("{picked} picked, {rejected} rejected; photos that had a flag kept it")

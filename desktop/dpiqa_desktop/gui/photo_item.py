@@ -43,6 +43,12 @@ class PhotoItem:
         """The photographer's rating; where there is none, ours."""
         return self.our_stars if self.mark.stars is None else self.mark.stars
 
+    def marked(self, mark: Mark) -> PhotoItem:
+        """The photo with this mark; a quarter of what ``dataclasses.replace`` takes, of thousands."""
+        item = object.__new__(PhotoItem)
+        item.__dict__.update(self.__dict__, mark=mark)
+        return item
+
     @property
     def name(self) -> str:
         """The file's name as it can be shown: bytes that are not UTF-8 as question marks."""

@@ -11,7 +11,6 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 from dpiqa_desktop.engine.stars import Percentiles, StarRule, Thresholds, assign_stars
 from dpiqa_desktop.events import Event, Failed, Scored
 from dpiqa_desktop.gui.photo_item import UNMARKED, Mark, PhotoItem
-from dpiqa_plugin.errors import DPIQAError
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -22,7 +21,7 @@ _TELL_EVERY_MS = 250  # histogram and counts follow the scores at this pace
 
 
 class KeepsMarks(Protocol):
-    """Where marks are kept, see ``engine.marks.Marks``."""
+    """Where marks are kept, see ``MarksKeeper``."""
 
     def set(self, marks: Mapping[str, Mark]) -> None:
         """Keep the marks of these photos, by path."""
@@ -39,12 +38,10 @@ class PhotoModel(QAbstractListModel):
         scores_changed: a few times a second while scores come in, and after every other change of scores,
             stars or bursts.
         marks_changed: the paths of photos whose marks changed.
-        trouble: marks could not be kept; why, for the user's eyes.
     """
 
     scores_changed = Signal()
     marks_changed = Signal(list)
-    trouble = Signal(str)
 
     def __init__(self, marks: KeepsMarks | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -134,13 +131,10 @@ class PhotoModel(QAbstractListModel):
         if not marks:
             return
         if self._kept is not None:
-            try:
-                self._kept.set(marks)
-            except DPIQAError as error:
-                self.trouble.emit(str(error))
+            self._kept.set(marks)
         for path, mark in marks.items():
             row = self._row_of[path]
-            self._items[row] = replace(self._items[row], mark=mark)
+            self._items[row] = self._items[row].marked(mark)
         self._emit_changed([self._row_of[path] for path in marks])
         self.marks_changed.emit(list(marks))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from dpiqa_desktop.gui.compare import Compare
@@ -59,6 +59,8 @@ class Views(QStackedWidget):
         for page in (self.empty, self.grid, self.loupe, self.compare):
             self.addWidget(page)
         self._view: View = "grid"
+        self._paging = QTimer(self, singleShot=True, interval=0)
+        self._paging.timeout.connect(self._show_page)
         self.grid.opened.connect(self.show_loupe)
         self.grid.selection_changed.connect(self.meant_changed)
         self.grid.current_changed.connect(lambda _: self.meant_changed.emit())
@@ -192,7 +194,8 @@ class Views(QStackedWidget):
                 self._view = "grid"
                 self.view_changed.emit("grid")
         self._shown = paths
-        self._show_page()
+        # Later: to fill a model is one turn of the event loop's work, to lay out its tiles another's.
+        self._paging.start()
         self.meant_changed.emit()
 
     def _nearest(self, paths: list[str]) -> str | None:
