@@ -32,7 +32,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parse(given)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    sys.setswitchinterval(_SWITCH_SECONDS)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in the terminal: Qt would not see it
     application = make_application()
     reporter = FaultReporter(given)
@@ -49,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_application() -> QApplication:
     """The application, by the name that its settings are kept under."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
     application = QApplication.instance() or QApplication(["dpiqa-desktop"])
     assert isinstance(application, QApplication)
     application.setApplicationName("dpiqa-desktop")

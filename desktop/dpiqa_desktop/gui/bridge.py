@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Qt, Signal
 
@@ -19,7 +19,7 @@ from dpiqa_desktop.engine.backends import Backend, create_backend
 from dpiqa_desktop.engine.backends.shared_backend import SharedBackend
 from dpiqa_desktop.engine.bursts import Shot, group_bursts
 from dpiqa_desktop.engine.marks import Mark
-from dpiqa_desktop.engine.run import choose_stages, run
+from dpiqa_desktop.engine.run import Stages, choose_stages, run
 from dpiqa_desktop.engine.scan import Found, scan
 from dpiqa_desktop.engine.steps import Steps
 from dpiqa_desktop.engine.store import Store, default_database
@@ -268,7 +268,7 @@ class _Worker(threading.Thread):
         scored: list[Scored] = []
         waiting: list[Event] = []
         told_at = 0.0
-        events = run(found.photos, steps, choose_stages(backend), self.cancelled)
+        events = run(found.photos, steps, _stages(backend), self.cancelled)
         with contextlib.closing(events):
             for event in events:
                 if isinstance(event, Notice):
@@ -294,6 +294,12 @@ class _Worker(threading.Thread):
 
     def _tell(self, signal: str, value: object) -> None:
         self._send(self, signal, value)
+
+
+def _stages(backend: Backend) -> Stages:
+    """Those of dpiqa-batch, but for a core that is left to the window."""
+    stages = choose_stages(backend)
+    return replace(stages, decoders=max(1, stages.decoders - 1))
 
 
 def _ready(metric: str, backend: Backend) -> Ready:

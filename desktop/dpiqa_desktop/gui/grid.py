@@ -120,10 +120,9 @@ class Grid(QListView):
 
     def selected_items(self) -> list[PhotoItem]:
         """The selected photos in the order they are shown."""
-        rows = sorted(
-            row for part in self.selectionModel().selection() for row in range(part.top(), part.bottom() + 1)
-        )
-        return [self._photos.item_at(row) for row in rows if row < self._photos.rowCount()]
+        items = self._photos.items()
+        parts = sorted((part.top(), part.bottom() + 1) for part in self.selectionModel().selection())
+        return [item for first, end in parts for item in items[first:end]]
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Spread the room that is left over a row between its tiles."""

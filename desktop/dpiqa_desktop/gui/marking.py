@@ -54,13 +54,16 @@ class Marking(QObject):
 
     def rate(self, stars: int | None) -> None:
         """Give 0 to 5 stars; None leaves it to the score again."""
-        marks = {item.path: Mark(stars, item.mark.flag) for item in self._meant()}
+        mark_of: dict[Flag | None, Mark] = {flag: Mark(stars, flag) for flag in ("picked", "rejected", None)}
+        marks = {item.path: mark_of[item.mark.flag] for item in self._meant()}
         self.apply(marks, self.tr("stars") if stars is None else self.tr("%n star(s)", "", stars))
 
     def flag(self, flag: Flag | None) -> None:
         """Pick, reject, or neither."""
         names = {"picked": self.tr("pick"), "rejected": self.tr("reject"), None: self.tr("unflag")}
-        marks = {item.path: Mark(item.mark.stars, flag) for item in self._meant()}
+        # Of thousands at once many are equal: to look them up takes a fifth of making them.
+        mark_of = {stars: Mark(stars, flag) for stars in (None, 0, 1, 2, 3, 4, 5)}
+        marks = {item.path: mark_of[item.mark.stars] for item in self._meant()}
         self.apply(marks, names[flag])
 
     def keep_best(self) -> None:

@@ -26,6 +26,7 @@ StateWanted = Literal["any", "scored", "unscored", "failed"]
 _REFRESH_MS = 300
 """While scores come in, photos move to their place three times a second: often enough to look alive."""
 
+_WARM_AT_ONCE = 500
 _MOST_SINGLY = 50  # changed photos told one by one; of more, the view looks at all it shows
 
 
@@ -103,6 +104,9 @@ class PhotoFilter(QAbstractListModel):
         self._sort = Sort()
         self._rows: list[int] = []  # of the source
         self._place_of: dict[str, int] = {}
+        self._to_warm: list[PhotoItem] = []
+        self._warming = QTimer(self, singleShot=True, interval=0)
+        self._warming.timeout.connect(self._warm_names)
         self._refreshing = QTimer(self, singleShot=True, interval=_REFRESH_MS)
         self._refreshing.timeout.connect(self.refresh)
         source.modelReset.connect(self._reset)
@@ -173,7 +177,17 @@ class PhotoFilter(QAbstractListModel):
         self.beginResetModel()
         self._set_rows(self._ordered())
         self.endResetModel()
+        self._to_warm = list(self._source.items())
+        self._warming.start()
         self.shown_changed.emit()
+
+    def _warm_names(self) -> None:
+        """Take names apart some at a time, so that to sort by them does not take the time for all."""
+        for item in self._to_warm[-_WARM_AT_ONCE:]:
+            _natural(item.path)
+        del self._to_warm[-_WARM_AT_ONCE:]
+        if self._to_warm:
+            self._warming.start()
 
     def _ordered(self) -> list[int]:
         items = self._source.items()
