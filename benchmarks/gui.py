@@ -4,8 +4,8 @@
     python benchmarks/gui.py --photos 1000
 
 The window runs as users have it, with the bundled model scoring in the background unless ``--no-model``; on
-Qt's platform "offscreen" where there is no screen. Caches and settings are its own. A stall is the time from one
-turn of the event loop to the next; beside it stands how much of it the window's thread was really computing,
+Qt's platform "offscreen" where there is no screen. Caches and settings are its own. A stall is the time from
+one turn of the event loop to the next; beside it stands how much of it the window's thread was computing,
 because other programs on the machine make it wait, too.
 """
 

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import piexif
@@ -434,3 +435,23 @@ def test_what_was_not_written_is_not_in_the_journal(shoot, store, write, journal
     assert [type(outcome) for outcome in writer.write(str(photo), VERDICT)] == [NotWritten]
     assert writer.run is None
     assert journal.latest() is None
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.dng"])
+def test_the_photographers_stars_from_the_window_replace_a_rating_and_can_be_taken_back(
+    shoot, write, take_back, name
+):
+    photo = shoot / name
+    save_photo(shoot / "new.tif" if name == "a.dng" else photo)
+    if name == "a.dng":  # what a RAW file is built like
+        (shoot / "new.tif").rename(photo)
+    before = tree(shoot)
+    write(photo)
+    ours = tree(shoot)
+    (outcome,) = write(photo, replace(VERDICT, stars=2, rating_by="photographer"))
+    assert "stars 2 (was 4)" in outcome.summary
+    (kept,) = write(photo, BETTER)
+    assert kept.rating_kept, "it is theirs from then on"
+    for run, state in ((3, None), (2, ours), (1, before)):
+        take_back(run)
+        assert state is None or tree(shoot) == state

@@ -1,11 +1,12 @@
-"""What the photographer said of photos in this program: kept beside the scores, at once, by path."""
+"""What the photographer said of photos in this program, kept at once: SQLite, in the score store's database."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,8 +15,11 @@ from dpiqa_plugin.errors import StoreError
 
 Flag = Literal["picked", "rejected"]
 
-_SCHEMA = "CREATE TABLE IF NOT EXISTS marks (path BLOB PRIMARY KEY, stars INTEGER, flag TEXT) WITHOUT ROWID"
-_BUSY_SECONDS = 5
+# The window waits for it: another process holds the lock for a batch's commit, which takes milliseconds.
+_BUSY_SECONDS = 2
+_TABLE = """
+CREATE TABLE IF NOT EXISTS marks (path BLOB PRIMARY KEY, stars INTEGER, flag TEXT) WITHOUT ROWID
+"""
 
 
 @dataclass(frozen=True)
@@ -32,61 +36,81 @@ class Mark:
 
 
 class Marks:
-    """All marks of this user; may be used by several threads.
+    """The marks of every photo of this user, by path; may be used by several threads.
+
+    A commit survives ``kill -9``; after a power cut the last ones may be missing.
 
     Args:
-        database: the score store's file; opened at the first use, by a connection of its own.
+        database: file of the score store; made with its directory if missing.
+
+    Raises:
+        StoreError: it cannot be opened. So do all methods if the database fails.
     """
 
     def __init__(self, database: Path) -> None:
-        self._database = database
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-
-    def all_below(self, folder: str) -> dict[str, Mark]:
-        """The marks of all photos in a folder and its subfolders, by absolute path.
-
-        Raises:
-            StoreError: they cannot be read.
-        """
-        below = os.fsencode(os.path.join(os.path.abspath(folder), ""))
-        with self._lock:
-            try:
-                rows = self._opened().execute(
-                    "SELECT path, stars, flag FROM marks WHERE path >= ? AND path < ?",
-                    (below, below + b"\xff"),
-                )
-                return {os.fsdecode(path): Mark(stars, flag) for path, stars, flag in rows}
-            except (sqlite3.Error, OSError) as error:
-                raise StoreError(f"stars and flags given here earlier cannot be read: {error}") from error
-
-    def set(self, marks: Mapping[str, Mark]) -> None:
-        """Keep marks; those that say nothing are removed.
-
-        Raises:
-            StoreError: they cannot be kept.
-        """
-        rows = [(os.fsencode(os.path.abspath(path)), mark.stars, mark.flag) for path, mark in marks.items()]
-        with self._lock:
-            try:
-                with self._opened() as connection:
-                    connection.executemany("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", rows)
-                    connection.execute("DELETE FROM marks WHERE stars IS NULL AND flag IS NULL")
-            except (sqlite3.Error, OSError) as error:
-                raise StoreError(f"stars and flags are not kept beyond this session: {error}") from error
+        self._database = database
+        with self._translated():
+            database.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                database, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute(_TABLE)
 
     def close(self) -> None:
         """Close the database."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._connection.close()
 
-    def _opened(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._database.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._database, timeout=_BUSY_SECONDS, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(_SCHEMA)
-            self._connection = connection
-        return self._connection
+    def all_below(self, folder: str) -> dict[str, Mark]:
+        """Return the marks of photos in a folder and those below it, or of one photo.
+
+        Paths begin with ``folder`` as it is given, as the scan's do.
+        """
+        key = _key(folder)
+        inside = os.fsencode(os.path.join(os.fsdecode(key), ""))
+        behind = inside[:-1] + bytes([inside[-1] + 1])  # the first that does not begin so
+        with self._translated(), self._lock:
+            rows = self._connection.execute(
+                "SELECT path, stars, flag FROM marks WHERE path = ? OR (path > ? AND path < ?)",
+                (key, inside, behind),
+            ).fetchall()
+        return {
+            os.path.join(folder, os.fsdecode(path[len(inside) :])) if path != key else folder: Mark(
+                stars, flag
+            )
+            for path, stars, flag in rows
+        }
+
+    def set(self, marks: Mapping[str, Mark]) -> None:
+        """Keep the marks of these photos, all or none; a mark that says nothing is forgotten."""
+        with self._translated(), self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO marks VALUES (?, ?, ?)",
+                    [(_key(path), mark.stars, mark.flag) for path, mark in marks.items()],
+                )
+                self._connection.execute("DELETE FROM marks WHERE stars IS NULL AND flag IS NULL")
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"picks, rejects and stars cannot be kept in {self._database}: {error}. "
+                "See whether its disk is full or read-only"
+            ) from error
+
+
+def _key(path: str) -> bytes:
+    """The absolute path in its own bytes: names need not be UTF-8."""
+    return os.fsencode(os.path.abspath(path))

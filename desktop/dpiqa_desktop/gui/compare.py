@@ -13,11 +13,10 @@ from dpiqa_desktop.gui.photo_canvas import PhotoCanvas
 from dpiqa_desktop.gui.photo_caption import ElidedLabel, exposure_line, spoken_verdict, verdict
 from dpiqa_desktop.gui.photo_item import PhotoItem
 from dpiqa_desktop.gui.photo_loader import FullPhoto, PhotoLoader
+from dpiqa_desktop.gui.view_keys import KeyTable, act_on, zooming_keys
 from dpiqa_desktop.gui.viewpoint import FIT, Viewpoint
 
 MOST_PANES = 4
-_MOVE = 0.25
-"""Of the view, to a press of a key that moves the photos."""
 _BORDER = 3
 
 
@@ -99,6 +98,7 @@ class Compare(QWidget):
         for pane, path in zip(self.panes, self._page(), strict=False):
             pane.describe(self._item_of(path) or PhotoItem(path), path == self._best)
             pane.set_current(path == self.path)
+        self.setAccessibleDescription("" if self.path is None else PhotoItem(self.path).name)
         count = len(self._paths)
         self.keep_button.setText(
             self.tr("Keep this, reject the other %n", "", count - 1)
@@ -153,12 +153,8 @@ class Compare(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         """As in Qt."""
-        moving = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        action = (self._moves if moving else self._keys).get(Qt.Key(event.key()))
-        if action is None:
+        if not act_on(event, self._keys):
             super().keyPressEvent(event)
-        else:
-            action()
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
         """As in Qt; nothing is loaded for nobody."""
@@ -188,26 +184,14 @@ class Compare(QWidget):
         self.next_button = self._button(self.tr("Next photos"), self.show_next_page)
         self.next_button.setText("▶")
         self.next_button.setToolTip(self.tr("Next photos (Page Down)"))
-        self._keys: dict[Qt.Key, Callable[[], object]] = {
-            Qt.Key.Key_Left: lambda: self._step(-1),
-            Qt.Key.Key_Right: lambda: self._step(1),
-            Qt.Key.Key_PageUp: self.show_previous_page,
-            Qt.Key.Key_PageDown: self.show_next_page,
-            Qt.Key.Key_K: self.keep,
-            Qt.Key.Key_L: self.lock_button.toggle,
-            Qt.Key.Key_Z: self.toggle_zoom,
-            Qt.Key.Key_Space: self.toggle_zoom,
-            Qt.Key.Key_Plus: lambda: self._pointed().zoom_by(1),
-            Qt.Key.Key_Equal: lambda: self._pointed().zoom_by(1),
-            Qt.Key.Key_Minus: lambda: self._pointed().zoom_by(-1),
-            Qt.Key.Key_Escape: self.left.emit,
-        }
-        self._moves: dict[Qt.Key, Callable[[], object]] = {
-            Qt.Key.Key_Left: lambda: self._pointed().move_by(-_MOVE, 0),
-            Qt.Key.Key_Right: lambda: self._pointed().move_by(_MOVE, 0),
-            Qt.Key.Key_Up: lambda: self._pointed().move_by(0, -_MOVE),
-            Qt.Key.Key_Down: lambda: self._pointed().move_by(0, _MOVE),
-            Qt.Key.Key_Plus: lambda: self._pointed().zoom_by(1),  # where it is on a shifted key
+        self._keys: KeyTable = zooming_keys(self._pointed) | {
+            (Qt.Key.Key_Left, False): lambda: self._step(-1),
+            (Qt.Key.Key_Right, False): lambda: self._step(1),
+            (Qt.Key.Key_PageUp, False): self.show_previous_page,
+            (Qt.Key.Key_PageDown, False): self.show_next_page,
+            (Qt.Key.Key_K, False): self.keep,
+            (Qt.Key.Key_L, False): self.lock_button.toggle,
+            (Qt.Key.Key_Escape, False): self.left.emit,
         }
 
     def _button(self, name: str, slot: Callable[[], None] | None) -> QToolButton:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -87,7 +89,7 @@ class FilterBar(QWidget):
 
     def set_score_range(self, low: float, high: float) -> None:
         """Scores are between these: the ends of what can be asked for, which stand for no limit."""
-        if (low, high) == self._range:
+        if (low, high) == self._range or not (math.isfinite(low) and math.isfinite(high)):
             return
         self._range = (low, high)
         for box in (self.low, self.high):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QHideEvent, QImage, QKeyEvent
+from PySide6.QtGui import QHideEvent, QImage, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from dpiqa_desktop.gui.photo_canvas import PhotoCanvas
@@ -13,12 +13,11 @@ from dpiqa_desktop.gui.photo_caption import ElidedLabel, camera_line, spoken_ver
 from dpiqa_desktop.gui.photo_item import PhotoItem
 from dpiqa_desktop.gui.photo_loader import FullPhoto, PhotoLoader
 from dpiqa_desktop.gui.quality_map import QualityMap, QualityMapLegend, QualityMaps
+from dpiqa_desktop.gui.view_keys import KeyTable, act_on, zooming_keys
 from dpiqa_desktop.gui.viewpoint import FIT
 
 _AHEAD = 2
 _BEHIND = 1
-_MOVE = 0.25
-"""Of the view, to a press of a key that moves the photo."""
 
 
 class Loupe(QWidget):
@@ -131,20 +130,17 @@ class Loupe(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         """As in Qt."""
-        moving = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        action = (self._moves if moving else self._keys).get(Qt.Key(event.key()))
-        if action is None:
+        if not act_on(event, self._keys):
             super().keyPressEvent(event)
-        else:
-            action()
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
         """As in Qt; nothing is loaded for nobody."""
         super().hideEvent(event)
         self._loader.want(())
 
-    def showEvent(self, event: object) -> None:  # noqa: N802
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         """As in Qt."""
+        super().showEvent(event)
         self._wish()
 
     def _make_buttons(self) -> None:
@@ -161,25 +157,13 @@ class Loupe(QWidget):
             (self.map_button, self.tr("Quality map")),
         ):
             button.setAccessibleName(name)
-        self._keys: dict[Qt.Key, Callable[[], object]] = {
-            Qt.Key.Key_Left: self.show_previous,
-            Qt.Key.Key_Right: self.show_next,
-            Qt.Key.Key_Home: lambda: self._go(0),
-            Qt.Key.Key_End: lambda: self._go(len(self._paths) - 1),
-            Qt.Key.Key_Z: self.toggle_zoom,
-            Qt.Key.Key_Space: self.toggle_zoom,
-            Qt.Key.Key_Plus: lambda: self.canvas.zoom_by(1),
-            Qt.Key.Key_Equal: lambda: self.canvas.zoom_by(1),
-            Qt.Key.Key_Minus: lambda: self.canvas.zoom_by(-1),
-            Qt.Key.Key_M: self.map_button.toggle,
-            Qt.Key.Key_Escape: self.left.emit,
-        }
-        self._moves: dict[Qt.Key, Callable[[], object]] = {
-            Qt.Key.Key_Left: lambda: self.canvas.move_by(-_MOVE, 0),
-            Qt.Key.Key_Right: lambda: self.canvas.move_by(_MOVE, 0),
-            Qt.Key.Key_Up: lambda: self.canvas.move_by(0, -_MOVE),
-            Qt.Key.Key_Down: lambda: self.canvas.move_by(0, _MOVE),
-            Qt.Key.Key_Plus: lambda: self.canvas.zoom_by(1),  # where it is on a shifted key
+        self._keys: KeyTable = zooming_keys(lambda: self.canvas) | {
+            (Qt.Key.Key_Left, False): self.show_previous,
+            (Qt.Key.Key_Right, False): self.show_next,
+            (Qt.Key.Key_Home, False): lambda: self._go(0),
+            (Qt.Key.Key_End, False): lambda: self._go(len(self._paths) - 1),
+            (Qt.Key.Key_M, False): self.map_button.toggle,
+            (Qt.Key.Key_Escape, False): self.left.emit,
         }
 
     def _button(self, text: str, tip: str, slot: Callable[[], None] | None) -> QToolButton:

@@ -5,18 +5,30 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from PySide6.QtCore import QSettings
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QUndoStack
-from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QFileDialog,
+    QMainWindow,
+    QMenu,
+    QMessageBox,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
 
 from dpiqa_desktop.engine.marks import Marks
 from dpiqa_desktop.gui.actions import make_actions
-from dpiqa_desktop.gui.bridge import Bridge
+from dpiqa_desktop.gui.bridge import Bridge, Ready
+from dpiqa_desktop.gui.burst_list import BurstList
+from dpiqa_desktop.gui.file_actions import FileActions
 from dpiqa_desktop.gui.filter_bar import FilterBar
+from dpiqa_desktop.gui.histogram import Histogram
 from dpiqa_desktop.gui.marking import Marking
 from dpiqa_desktop.gui.marks_keeper import MarksKeeper
 from dpiqa_desktop.gui.message_bar import MessageBar
-from dpiqa_desktop.gui.photo_filter import PhotoFilter, Sort, Wanted
+from dpiqa_desktop.gui.photo_filter import PhotoFilter, Wanted
 from dpiqa_desktop.gui.photo_item import Mark
 from dpiqa_desktop.gui.photo_loader import PhotoLoader
 from dpiqa_desktop.gui.photo_model import PhotoModel
@@ -24,8 +36,12 @@ from dpiqa_desktop.gui.quality_map import QualityMaps
 from dpiqa_desktop.gui.recent_folders import recent_folders
 from dpiqa_desktop.gui.scoring import Scoring
 from dpiqa_desktop.gui.scoring_bar import ScoringBar
+from dpiqa_desktop.gui.settings import Settings, apply_theme
+from dpiqa_desktop.gui.settings_dialog import SettingsDialog
+from dpiqa_desktop.gui.shortcut_sheet import ShortcutSheet
 from dpiqa_desktop.gui.thumbnails import Thumbnails
 from dpiqa_desktop.gui.views import Views
+from dpiqa_desktop.gui.window_state import restore_state, save_state
 from dpiqa_plugin import __version__
 from dpiqa_plugin.cards import CARDS
 
@@ -36,18 +52,21 @@ class MainWindow(QMainWindow):
     """All of the application that is seen.
 
     Args:
-        marks: keeps what the photographer says; closed with the window.
+        marks: keeps what the photographer says; closed with the window. None forgets it.
         thumbnails: gives the tiles their pictures; closed with the window.
     """
 
-    def __init__(self, marks: Marks, thumbnails: Thumbnails) -> None:
+    def __init__(self, marks: Marks | None, thumbnails: Thumbnails) -> None:
         super().__init__()
         self._marks = MarksKeeper(marks, self)
         self.model = PhotoModel(self._marks, self)
         self.photos = PhotoFilter(self.model, self)
         self.bridge = Bridge(self._marks.all_below, self)
         self.undo_stack = QUndoStack(self)
+        self.settings = Settings(self)
         self.messages = MessageBar()
+        self.histogram = Histogram()
+        self.bursts = BurstList()
         self.filter_bar = FilterBar()
         self.scoring_bar = ScoringBar(tuple(CARDS), _DEVICES)
         self.thumbnails = thumbnails
@@ -55,10 +74,19 @@ class MainWindow(QMainWindow):
         self._maps = QualityMaps(lambda: self.scoring.backend(), self)
         self.views = Views(self.model, self.photos, thumbnails, self._loader, self._maps)
         self.scoring = Scoring(
-            self.bridge, self.model, self.scoring_bar, self.messages, self.views.empty, self
+            self.bridge,
+            self.model,
+            self.scoring_bar,
+            self.messages,
+            self.views.empty,
+            self.settings.star_rule,
+            self,
         )
         self.marking = Marking(self.model, self.undo_stack, self.views.meant, self)
+        self.files = FileActions(self)
         self.actions_by_name = make_actions(self, self._slots())
+        self._hidden: list[QDockWidget] = []
+        self._filter_row = QToolBar(self.tr("Filter"))
         self._lay_out()
         self._connect()
         self._restore()
@@ -108,12 +136,8 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         """Keep how the window looks, and end what works for it."""
-        settings = QSettings()
-        settings.setValue("window/geometry", self.saveGeometry())
-        settings.setValue("window/state", self.saveState())
-        settings.setValue("window/side", self.views.grid.side)
-        settings.setValue("window/sort", self.photos.sort_order.by)
-        settings.setValue("window/turned", self.photos.sort_order.turned)
+        self.views.show_grid()  # with its panels
+        save_state(self, self.filter_bar, self.photos.sort_order)
         for part in (self.bridge, self._marks, self._maps, self._loader, self.thumbnails):
             part.close()
         super().closeEvent(event)
@@ -131,21 +155,12 @@ class MainWindow(QMainWindow):
             "show_all": self.filter_bar.clear,
             "pause": self.scoring.pause_or_go_on,
             "cancel": self.bridge.cancel,
+            "apply_thresholds": self._apply_thresholds,
+            "settings": lambda: SettingsDialog(self.settings, self).open(),
+            "shortcuts": lambda: ShortcutSheet(self).open(),
             "about": self._about,
         }
-        for name in (
-            "write",
-            "undo_writing",
-            "export_csv",
-            "copy_picks",
-            "move_rejects",
-            "trash",
-            "settings",
-            "apply_thresholds",
-            "shortcuts",
-        ):
-            own[name] = lambda: None
-        return own | self.views.slots() | self.marking.slots()
+        return own | self.views.slots() | self.marking.slots() | self.files.slots()
 
     def _lay_out(self) -> None:
         self.setWindowTitle("dpiqa")
@@ -156,20 +171,42 @@ class MainWindow(QMainWindow):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.messages)
-        layout.addWidget(self.filter_bar)
         layout.addWidget(self.views, 1)
         self.setCentralWidget(central)
+        self.addToolBarBreak()
+        self.addToolBar(self._filter_row)
+        self._filter_row.setObjectName("filter")
+        self._filter_row.setMovable(False)
+        self._filter_row.addWidget(self.filter_bar)
+        self._docks = [
+            self._add_dock("scores", self.tr("Scores"), self.histogram),
+            self._add_dock("bursts", self.tr("Bursts"), self.bursts),
+        ]
+        self.resizeDocks(self._docks, [3, 2], Qt.Orientation.Vertical)
         self.statusBar().addWidget(self.scoring_bar, 1)
         self.statusBar().setSizeGripEnabled(False)
+
+    def _add_dock(self, name: str, title: str, widget: QWidget) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(name)
+        dock.setWidget(widget)
+        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+        self.menuBar().findChild(QMenu, "view").addAction(dock.toggleViewAction())
+        return dock
 
     def _connect(self) -> None:
         views, bar = self.views, self.filter_bar
         self.scoring.state_changed.connect(self._enable)
         self.scoring.failures_wanted.connect(lambda: bar.set_wanted(Wanted(state="failed")))
-        self.scoring.range_changed.connect(bar.set_score_range)
+        self.scoring.model_ready.connect(self._take_scale)
         self.scoring_bar.model_chosen.connect(self._keep_model)
+        self.settings.changed.connect(self._setting_changed)
+        self.histogram.thresholds_changed.connect(self.settings.set_thresholds)
+        self.histogram.apply_wanted.connect(self._apply_thresholds)
+        self.bursts.chosen.connect(views.grid.set_current)
+        self.bursts.compare_wanted.connect(views.show_compare)
         self._marks.failed.connect(lambda text: self.messages.say(text))
-        self.model.scores_changed.connect(self._say_count)
+        self.model.scores_changed.connect(self._scores_changed)
         self.marking.said.connect(self.messages.remark)
         views.compare.marks_chosen.connect(self._keep_compared)
         views.view_changed.connect(self._view_changed)
@@ -184,15 +221,11 @@ class MainWindow(QMainWindow):
         self.undo_stack.indexChanged.connect(self._enable)
 
     def _restore(self) -> None:
-        settings = QSettings()
-        self.restoreGeometry(settings.value("window/geometry", b""))
-        self.restoreState(settings.value("window/state", b""))
-        self.views.grid.set_side(int(settings.value("window/side", self.views.grid.side)))
-        turned = bool(settings.value("window/turned", False, bool))
-        self.filter_bar.set_sort(Sort(settings.value("window/sort", "folder"), turned))
+        restore_state(self, self.filter_bar)
         self.actions_by_name["recursive"].setChecked(True)
-        metric, device = settings.value("model/metric", "dpiqa_lite"), settings.value("model/device", "auto")
-        self.scoring_bar.choose(metric, device)
+        self.scoring_bar.choose(self.settings.metric, self.settings.device)
+        self.histogram.set_thresholds(*self.settings.thresholds)
+        apply_theme(self.settings.theme)
         self.views.empty.show_start(recent_folders())
         self._view_changed("grid")
 
@@ -211,11 +244,21 @@ class MainWindow(QMainWindow):
         self.actions_by_name["reload"].setEnabled(self.scoring.folder is not None)
         for name in self.views.slots() | self.marking.slots():
             self.actions_by_name[name].setEnabled(there)
-        self.filter_bar.setVisible(there)
+        self.actions_by_name["apply_thresholds"].setEnabled(there)
+        self._filter_row.setVisible(there and self.views.view == "grid")
 
     def _view_changed(self, view: str) -> None:
+        """The photo has the window for itself; the panels come back with the grid."""
         self.actions_by_name[view].setChecked(True)
-        self.filter_bar.size_slider.setEnabled(view == "grid")
+        if view == "grid":
+            for dock in self._hidden:
+                dock.show()
+            self._hidden = []
+        elif not self._hidden:
+            self._hidden = [dock for dock in self._docks if not dock.isHidden()]
+            for dock in self._hidden:
+                dock.hide()
+        self._filter_row.setVisible(view == "grid" and bool(self.model.items()))
 
     def _say_count(self) -> None:
         self.filter_bar.say_count(self.photos.rowCount(), self.model.rowCount())
@@ -226,9 +269,34 @@ class MainWindow(QMainWindow):
         self.views.show_grid()
 
     def _keep_model(self, metric: str, device: str) -> None:
-        QSettings().setValue("model/metric", metric)
-        QSettings().setValue("model/device", device)
+        if metric in CARDS:  # others are chosen for the time being
+            self.settings.set_value("model/metric", metric)
+        if device in _DEVICES:
+            self.settings.set_value("model/device", device)
         self._maps.set_backend(self.scoring.backend)
+
+    def _setting_changed(self, key: str) -> None:
+        if key.startswith("model/"):
+            self.scoring.choose_model(self.settings.metric, self.settings.device)
+        elif key == "scores/stars":
+            self.scoring.give_stars()
+        elif key == "window/theme":
+            apply_theme(self.settings.theme)
+        elif self.histogram.thresholds != self.settings.thresholds:
+            self.histogram.set_thresholds(*self.settings.thresholds)
+
+    def _take_scale(self, ready: Ready) -> None:
+        self.histogram.set_scale(ready.score_range, ready.lower_better)
+        if ready.score_range is not None:
+            self.filter_bar.set_score_range(*ready.score_range)
+
+    def _scores_changed(self) -> None:
+        self.histogram.set_scores([item.score for item in self.model.items() if item.score is not None])
+        self.bursts.show_bursts(self.model.items())
+        self._say_count()
+
+    def _apply_thresholds(self) -> None:
+        self.marking.flag_by_score(self.model.items(), *self.histogram.thresholds)
 
     def _find(self) -> None:
         self.views.show_grid()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QEnterEvent,
     QImage,
     QMouseEvent,
     QPainter,
@@ -193,6 +194,10 @@ class PhotoCanvas(QWidget):
         if event.button() == Qt.MouseButton.LeftButton:
             self._cursor = self._screen(event.position())
             self.toggle_zoom()
+
+    def enterEvent(self, event: QEnterEvent) -> None:  # noqa: N802
+        """As in Qt: the view may come to the mouse, too, which then does not move."""
+        self._cursor = self._screen(event.position())
 
     def leaveEvent(self, event: object) -> None:  # noqa: N802
         """As in Qt: with the mouse elsewhere keys zoom in the middle."""

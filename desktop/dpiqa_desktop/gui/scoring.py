@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QObject, Signal
 
 from dpiqa_desktop.engine.backends import Backend
-from dpiqa_desktop.engine.stars import StarRule, default_rule, is_about_unit
+from dpiqa_desktop.engine.stars import StarRule, check_stars_fit, default_rule
 from dpiqa_desktop.events import Progress
 from dpiqa_desktop.gui.bridge import Bridge, Job, Opened, Ready
 from dpiqa_desktop.gui.empty_page import EmptyPage
@@ -13,6 +15,7 @@ from dpiqa_desktop.gui.message_bar import MessageBar
 from dpiqa_desktop.gui.photo_model import PhotoModel
 from dpiqa_desktop.gui.recent_folders import remember_folder
 from dpiqa_desktop.gui.scoring_bar import ScoringBar
+from dpiqa_plugin.errors import UsageError
 
 
 class Scoring(QObject):
@@ -22,17 +25,18 @@ class Scoring(QObject):
         bridge: does it.
         model: takes the photos and their scores.
         bar, messages, empty: say how it goes.
+        star_rule: gives what the user wants for scores of a range.
         parent: of the object.
 
     Signals:
         state_changed: it began, was paused, or ended.
         failures_wanted: the user wants to see what could not be scored.
-        range_changed: lowest and highest score to be expected.
+        model_ready: ``Ready``, another model gives the scores from now on, or the same one again.
     """
 
     state_changed = Signal()
     failures_wanted = Signal()
-    range_changed = Signal(float, float)
+    model_ready = Signal(object)
 
     def __init__(
         self,
@@ -41,18 +45,18 @@ class Scoring(QObject):
         bar: ScoringBar,
         messages: MessageBar,
         empty: EmptyPage,
+        star_rule: Callable[[tuple[float, float] | None], StarRule],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._bridge, self._model = bridge, model
         self._bar, self._messages, self._empty = bar, messages, empty
+        self._star_rule = star_rule
         self._job: Job | None = None
         self._last: Progress | None = None
         self._listed = False
         self.ready: Ready | None = None
         """The model that gave the scores; None before it is known."""
-        self.rule: StarRule | None = None
-        """What gives the stars; None for the default of the model."""
         bridge.opened.connect(self._opened)
         bridge.ready.connect(self._model_ready)
         bridge.told.connect(model.take)
@@ -90,11 +94,17 @@ class Scoring(QObject):
             self._messages.clear()
             self.open(self._job.folder, self._job.recursive)
 
-    def set_rule(self, rule: StarRule | None) -> None:
-        """Give stars by another rule."""
-        self.rule = rule
-        if self.ready is not None:
-            self._apply_rule(self.ready)
+    def give_stars(self) -> None:
+        """Give them anew: the user wants another rule."""
+        ready = self.ready
+        if ready is None:
+            return
+        rule = self._star_rule(ready.score_range)
+        try:
+            check_stars_fit(rule, ready.metric, ready.score_range)
+        except UsageError:  # it was meant for another model
+            rule = default_rule(ready.score_range)
+        self._model.set_star_rule(rule, ready.lower_better)
 
     def pause_or_go_on(self) -> None:
         """The one that it is not."""
@@ -128,14 +138,8 @@ class Scoring(QObject):
 
     def _model_ready(self, ready: Ready) -> None:
         self.ready = ready
-        self._apply_rule(ready)
-        if ready.score_range is not None:
-            self.range_changed.emit(*ready.score_range)
-
-    def _apply_rule(self, ready: Ready) -> None:
-        fits = self.rule is not None and is_about_unit(ready.score_range)
-        rule = self.rule if fits and self.rule is not None else default_rule(ready.score_range)
-        self._model.set_star_rule(rule, ready.lower_better)
+        self.give_stars()
+        self.model_ready.emit(ready)
 
     def _progressed(self, progress: Progress) -> None:
         self._last = progress

@@ -122,9 +122,10 @@ class Views(QStackedWidget):
         self.loupe.show_photos(self._shown, path)
         self._set_view("loupe")
 
-    def show_compare(self, *_: object) -> None:
-        """Compare the selected photos; of a single one its burst, or the next ones."""
-        paths = self._to_compare()
+    def show_compare(self, paths: list[str] | bool | None = None) -> None:
+        """Compare these photos, or the selected ones; of a single one its burst, or the next one."""
+        if not isinstance(paths, list):
+            paths = self._to_compare()
         if len(paths) < 2:
             self.view_changed.emit(self._view)  # the button is up again
             return

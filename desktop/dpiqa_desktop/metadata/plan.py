@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import Literal
 
 from dpiqa_desktop.metadata import properties as prop
 from dpiqa_desktop.metadata.embedded import ExifRating
@@ -18,10 +19,12 @@ class Verdict:
 
     Attributes:
         score: 0 to 1; models that overshoot are cut.
-        stars: 1 to 5, or -1 for a reject.
+        stars: 1 to 5, or -1 for a reject; by the photographer also 0, unrated.
         model, model_hash: what gave the score; only scores of the same of both can be compared.
         scored_at: with a time zone.
         uncertainty: in the score's unit; None if the model does not say.
+        rating_by: who gave the stars. The photographer's replace any rating that is there, as it is theirs
+            to change, and are not marked as ours.
     """
 
     score: float
@@ -30,6 +33,7 @@ class Verdict:
     model_hash: str
     scored_at: datetime
     uncertainty: float | None = None
+    rating_by: Literal["model", "photographer"] = "model"
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,10 @@ def changes(said: Said, verdict: Verdict, policy: Policy, keep_rating: bool) -> 
         prop.MODEL_HASH: verdict.model_hash,
     }
     exif = None
-    if not keep_rating:
+    if verdict.rating_by == "photographer":
+        xmp |= _photographers_rating(said, verdict.stars, policy)
+        exif = ExifRating(max(verdict.stars, 0), prop.microsoft_rating(verdict.stars))
+    elif not keep_rating:
         xmp |= _rating(said, verdict.stars, policy)
         exif = ExifRating(max(verdict.stars, 0), prop.percent(score, verdict.stars))
     elif _is_replaced(said):
@@ -146,13 +153,27 @@ def summary(said: Said, wanted: Wanted) -> str:
 
 
 def _rating(said: Said, stars: int, policy: Policy) -> dict[Name, Change]:
-    xmp: dict[Name, Change] = {prop.RATING: str(stars), prop.OUR_RATING: str(stars)}
+    xmp = _stars(said, stars, policy) | {prop.OUR_RATING: str(stars)}
+    if policy.labels and _label_is_ours(said):
+        xmp[prop.LABEL] = prop.label(stars)
+    return xmp
+
+
+def _photographers_rating(said: Said, stars: int, policy: Policy) -> dict[Name, Change]:
+    xmp = _stars(said, stars, policy)
+    if prop.LABEL in said.properties and _label_is_ours(said):
+        xmp[prop.LABEL] = None  # a colour of ours goes with our stars
+    if stars != 0:  # beside ours, a 0 is the photographer's; without, it would be none
+        xmp[prop.OUR_RATING] = None
+    return xmp
+
+
+def _stars(said: Said, stars: int, policy: Policy) -> dict[Name, Change]:
+    xmp: dict[Name, Change] = {prop.RATING: str(stars)}
     # One that is there must follow: two that differ would help nobody.
     there = [name for name in prop.MICROSOFT_RATINGS if name in said.properties]
     for name in there or [prop.MICROSOFT_RATING] * policy.microsoft:
         xmp[name] = str(prop.microsoft_rating(stars))
-    if policy.labels and _label_is_ours(said):
-        xmp[prop.LABEL] = prop.label(stars)
     return xmp
 
 
