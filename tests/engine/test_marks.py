@@ -57,7 +57,9 @@ def test_names_that_are_no_text(database, tmp_path):
 
 @pytest.mark.parametrize("first", [Marks, Store])
 def test_marks_and_scores_share_a_database_whoever_makes_it(database, first, tmp_path):
-    first(database).close()
+    with closing(first(database)) as made:
+        if first is Marks:
+            made.set({str(tmp_path / "b.jpg"): Mark(1)})
     with closing(Store(database)), closing(Marks(database)) as marks:
         marks.set({str(tmp_path / "a.jpg"): Mark(1)})
     Store(database).close()
@@ -65,8 +67,12 @@ def test_marks_and_scores_share_a_database_whoever_makes_it(database, first, tmp
 
 def test_a_database_that_cannot_be_opened_is_told(tmp_path):
     (tmp_path / "cache").write_text("no folder")
+    marks = Marks(tmp_path / "cache" / "scores.sqlite3")
     with pytest.raises(StoreError, match="cannot be kept"):
-        Marks(tmp_path / "cache" / "scores.sqlite3")
+        marks.set({str(tmp_path / "a.jpg"): Mark(1)})
+    (tmp_path / "cache").unlink()
+    with closing(marks):  # and again later, when that has been seen to
+        marks.set({str(tmp_path / "a.jpg"): Mark(1)})
 
 
 def test_all_marks_are_kept_or_none(database, tmp_path):

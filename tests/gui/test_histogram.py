@@ -140,6 +140,7 @@ def test_all_and_none_by_percent(histogram, percent):
 def test_where_lower_is_better_the_worse_are_above(qtbot, histogram):
     histogram.set_scale((0.0, 100.0), lower_better=True)
     histogram.set_scores([score * 100 for score in SCORES])
+    assert histogram.thresholds == (70.0, 30.0), "at the same places"
     histogram.set_thresholds(80.0, 10.0)
     assert histogram.caught() == Caught(19, 70, 11)
     drag(qtbot, histogram, 80.0, 5.0)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from makers.photos import save_photo, scene
+from makers.stand_in_backends import Brightness
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
@@ -31,16 +32,21 @@ def loader(qapp):
 
 
 @pytest.fixture
-def loupe(items, loader, qtbot):
+def maps(qapp):
     maps = QualityMaps(lambda: create_backend("dpiqa_lite"))
+    yield maps
+    maps.close()
+
+
+@pytest.fixture
+def loupe(items, loader, maps, qtbot):
     loupe = Loupe(loader, maps, items.get)
     qtbot.addWidget(loupe)
     loupe.resize(1000, 800)
     loupe.show()
     qtbot.waitExposed(loupe)
     loupe.setFocus()
-    yield loupe
-    maps.close()
+    return loupe
 
 
 @pytest.fixture
@@ -339,6 +345,15 @@ def test_the_quality_map_comes_with_its_legend_and_follows_the_photo(loupe, open
     press(Qt.Key.Key_M)
     assert loupe.canvas.overlay is None
     assert not loupe.legend.isVisible()
+
+
+def test_another_model_s_map_takes_the_place_of_the_first(loupe, maps, open_photos, press, qtbot):
+    open_photos(1)
+    press(Qt.Key.Key_M)
+    qtbot.waitUntil(lambda: loupe.canvas.overlay is not None, timeout=60_000)
+    maps.set_backend(Brightness)
+    assert loupe.canvas.overlay is None
+    qtbot.waitUntil(lambda: "brightness has no map to show" in loupe.legend.words, timeout=20_000)
 
 
 def test_every_button_has_a_name_and_is_reached_by_tab(loupe, open_photos, qtbot):

@@ -180,8 +180,26 @@ def test_a_photo_that_is_back_is_tried_again(make_loader, make_photos, tmp_path,
         loader.want([path])
     assert failed.args == [path, "No such file or directory"]
     shutil.move(tmp_path / "elsewhere.jpg", path)
+    loader.want([])
     with qtbot.waitSignal(loader.loaded, timeout=20_000):
         loader.want([path])
+
+
+def test_a_broken_neighbour_is_tried_once_and_again_when_it_is_looked_at(
+    make_loader, make_photos, tmp_path, qtbot
+):
+    (path,) = make_photos(1)
+    broken = str(tmp_path / "broken.jpg")
+    loader = make_loader()
+    failures = []
+    loader.failed.connect(lambda path, reason: failures.append(path))
+    for _ in range(3):
+        loader.want([path, broken])
+        qtbot.wait(100)
+        qtbot.waitUntil(lambda: not loader.is_busy and bool(failures), timeout=20_000)
+    assert failures == [broken]
+    loader.want([broken, path])
+    qtbot.waitUntil(lambda: failures == [broken] * 2, timeout=20_000)
 
 
 def test_what_was_being_decoded_when_all_was_forgotten_is_not_kept(make_loader, make_photos, gate, qtbot):

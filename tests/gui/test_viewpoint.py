@@ -31,11 +31,11 @@ def in_photo(viewpoint, at, photo, view):
     [
         ((6000, 4000), (1200, 1000), 0.2),
         ((4000, 6000), (1200, 1000), 1 / 6),
-        ((160, 120), (1200, 1000), 1.0),
+        ((160, 120), (1200, 1000), 2.0),
         ((1000, 20_000), (1200, 1000), 0.05),
     ],
 )
-def test_all_of_a_photo_fits_and_is_never_enlarged(photo, view, zoom):
+def test_all_of_a_photo_fits_and_little_is_enlarged(photo, view, zoom):
     assert fitting_zoom(photo, view) == pytest.approx(zoom)
     corner, size = placed(FIT, photo, view)
     for axis in (0, 1):
@@ -79,6 +79,13 @@ def test_zooming_out_ends_where_all_is_seen_and_in_at_squares():
     photo, view = (6000, 4000), (1200, 800)
     assert zoomed(Viewpoint(0.25), 0.19, (3, 3), photo, view) == FIT
     assert zoom_of(zoomed(FIT, 100.0, (3, 3), photo, view), photo, view) == LARGEST_ZOOM
+
+
+def test_a_small_photo_is_seen_at_100_percent_although_more_fits():
+    photo, view = (600, 400), (1200, 1000)
+    assert fitting_zoom(photo, view) == 2
+    assert zoomed(FIT, 1.0, (3, 3), photo, view) == Viewpoint(1.0)
+    assert zoomed(Viewpoint(1.0), 0.8, (3, 3), photo, view) == FIT
 
 
 def test_dragging_moves_by_as_much_as_the_mouse():

@@ -72,6 +72,12 @@ def test_all_that_a_fresh_photo_gets_to_say():
     assert summary(said(), wanted) == "score 0.7321 (was none), stars 4 (was none)"
 
 
+def test_a_reject_is_called_so():
+    reject = Verdict(0.1, -1, "dpiqa_lite", "6f6364567c73", NOON)
+    wanted = changes(said(rating="4", ours="4"), reject, Policy(), keep_rating=False)
+    assert summary(said(rating="4", ours="4"), wanted) == "score 0.1000 (was none), rejected (was 4)"
+
+
 def test_the_score_but_no_stars_where_the_photographer_rated():
     wanted = changes(said(rating="5", exif=5), VERDICT, Policy(labels=True, microsoft=True), keep_rating=True)
     assert wanted.exif is None

@@ -1,4 +1,4 @@
-"""What the photographer said of photos in this program, kept at once: SQLite, in the score store's database."""
+"""What the photographer said of photos in this program, kept at once: in the score store's database."""
 
 from __future__ import annotations
 
@@ -41,28 +41,23 @@ class Marks:
     A commit survives ``kill -9``; after a power cut the last ones may be missing.
 
     Args:
-        database: file of the score store; made with its directory if missing.
+        database: file of the score store, opened at the first use; made with its directory if missing.
 
     Raises:
-        StoreError: it cannot be opened. So do all methods if the database fails.
+        StoreError: by all methods, if the database fails.
     """
 
     def __init__(self, database: Path) -> None:
         self._lock = threading.Lock()
         self._database = database
-        with self._translated():
-            database.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                database, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute(_TABLE)
+        self._connection: sqlite3.Connection | None = None
 
     def close(self) -> None:
         """Close the database."""
         with self._lock:
-            self._connection.close()
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
     def all_below(self, folder: str) -> dict[str, Mark]:
         """Return the marks of photos in a folder and those below it, or of one photo.
@@ -72,8 +67,8 @@ class Marks:
         key = _key(folder)
         inside = os.fsencode(os.path.join(os.fsdecode(key), ""))
         behind = inside[:-1] + bytes([inside[-1] + 1])  # the first that does not begin so
-        with self._translated(), self._lock:
-            rows = self._connection.execute(
+        with self._connected() as connection:
+            rows = connection.execute(
                 "SELECT path, stars, flag FROM marks WHERE path = ? OR (path > ? AND path < ?)",
                 (key, inside, behind),
             ).fetchall()
@@ -86,29 +81,46 @@ class Marks:
 
     def set(self, marks: Mapping[str, Mark]) -> None:
         """Keep the marks of these photos, all or none; a mark that says nothing is forgotten."""
-        with self._translated(), self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._connected() as connection:
+            connection.execute("BEGIN IMMEDIATE")
             try:
-                self._connection.executemany(
+                connection.executemany(
                     "INSERT OR REPLACE INTO marks VALUES (?, ?, ?)",
                     [(_key(path), mark.stars, mark.flag) for path, mark in marks.items()],
                 )
-                self._connection.execute("DELETE FROM marks WHERE stars IS NULL AND flag IS NULL")
-                self._connection.execute("COMMIT")
+                connection.execute("DELETE FROM marks WHERE stars IS NULL AND flag IS NULL")
+                connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 raise
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = self._opened()
+                yield self._connection
+            except (sqlite3.Error, OSError) as error:
+                raise StoreError(
+                    f"picks, rejects and stars cannot be kept in {self._database}: {error}. "
+                    "See whether its disk is full or read-only"
+                ) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        self._database.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self._database, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
         try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"picks, rejects and stars cannot be kept in {self._database}: {error}. "
-                "See whether its disk is full or read-only"
-            ) from error
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(_TABLE)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def _key(path: str) -> bytes:

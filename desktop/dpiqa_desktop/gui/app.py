@@ -14,7 +14,6 @@ from PySide6.QtWidgets import QApplication
 
 from dpiqa_desktop.engine.marks import Marks
 from dpiqa_desktop.engine.store import default_database
-from dpiqa_desktop.gui.english import English
 from dpiqa_desktop.gui.fault_reporter import FaultReporter
 from dpiqa_desktop.gui.main_window import MainWindow
 from dpiqa_desktop.gui.recent_folders import recent_folders
@@ -56,7 +55,6 @@ def make_application() -> QApplication:
     application.setApplicationDisplayName("dpiqa")
     application.setOrganizationName("dpiqa")
     application.setApplicationVersion(__version__)
-    application.installTranslator(English(application))
     return application
 
 

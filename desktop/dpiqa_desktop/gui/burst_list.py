@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
+from dpiqa_desktop.gui.counted import photos
 from dpiqa_desktop.gui.photo_item import PhotoItem
 
 _PATHS = Qt.ItemDataRole.UserRole
@@ -62,8 +63,10 @@ class BurstList(QWidget):
         self.list.clear()
         for number, burst in bursts.items():
             ordered = sorted(burst, key=lambda item: not item.best_of_burst)
-            text = self.tr("{number}: %n photo(s), best {name}", "", len(burst))
-            line = QListWidgetItem(text.format(number=number, name=ordered[0].name.replace("\n", " ")))
+            text = self.tr("{number}: {photos}, best {name}").format(
+                number=number, photos=photos(len(burst)), name=ordered[0].name.replace("\n", " ")
+            )
+            line = QListWidgetItem(text)
             line.setData(_PATHS, [item.path for item in ordered])
             line.setToolTip("\n".join(item.name for item in ordered))
             self.list.addItem(line)

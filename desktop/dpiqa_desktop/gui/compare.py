@@ -101,9 +101,9 @@ class Compare(QWidget):
         self.setAccessibleDescription("" if self.path is None else PhotoItem(self.path).name)
         count = len(self._paths)
         self.keep_button.setText(
-            self.tr("Keep this, reject the other %n", "", count - 1)
+            self.tr("Keep this, reject the other %n (K)", "", count - 1)
             if count > 2
-            else self.tr("Keep this, reject the other")
+            else self.tr("Keep this, reject the other (K)")
         )
         self.keep_button.setEnabled(count > 1)
         first = self._first()

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from dpiqa_desktop.gui.counted import photos, stars
 from dpiqa_desktop.gui.grid import LARGEST, MEDIUM, SMALLEST
 from dpiqa_desktop.gui.photo_filter import ALL, FlagWanted, Sort, SortBy, StateWanted, Wanted
 
@@ -108,7 +109,7 @@ class FilterBar(QWidget):
     def say_count(self, shown: int, of: int) -> None:
         """Say how many photos the controls let through."""
         if shown == of:
-            self.count.setText(self.tr("%n photo(s)", "", of) if of else "")
+            self.count.setText(photos(of) if of else "")
         else:
             self.count.setText(self.tr("{shown} of {all}").format(shown=f"{shown:,}", all=f"{of:,}"))
         self.reset.setEnabled(self.wanted() != ALL)
@@ -132,8 +133,8 @@ class FilterBar(QWidget):
         self.turned.toggled.connect(self._tell_sort)
 
     def _make_filters(self) -> None:
-        stars = tuple((n, self.tr("%n star(s) or more", "", n)) for n in range(1, 6))
-        self.stars = _box(self.tr("Stars"), ((0, self.tr("Any stars")), *stars))
+        least = tuple((n, self.tr("{stars} or more").format(stars=stars(n))) for n in range(1, 6))
+        self.stars = _box(self.tr("Stars"), ((0, self.tr("Any stars")), *least))
         flags: tuple[tuple[FlagWanted, str], ...] = (
             ("any", self.tr("Any flag")),
             ("picked", self.tr("Picked")),

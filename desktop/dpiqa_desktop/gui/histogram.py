@@ -86,9 +86,16 @@ class Histogram(QWidget):
         return self._reject, self._pick
 
     def set_scale(self, score_range: tuple[float, float] | None, lower_better: bool) -> None:
-        """Say what scores can be: lowest and highest, None if unknown; and which way is better."""
+        """Say what scores can be: lowest and highest, None if unknown; and which way is better.
+
+        Thresholds keep their place on the axis, as those of another scale make no sense.
+        """
+        before = self._range
         finite = score_range is not None and all(map(math.isfinite, score_range))
         self._range = score_range if finite else None
+        if self._range is not None and before is not None and self._range != before:
+            reject, pick = (_moved(score, before, self._range) for score in self.thresholds)
+            self._reject, self._pick = reject, pick
         if lower_better != self._lower_better:
             self._lower_better = lower_better
             self._reject, self._pick = self._pick, self._reject
@@ -270,6 +277,11 @@ class Histogram(QWidget):
         return self.tr("{count} ({percent}\N{NARROW NO-BREAK SPACE}%)").format(
             count=f"{count:,}", percent=f"{share:.0f}"
         )
+
+
+def _moved(score: float, old: tuple[float, float], new: tuple[float, float]) -> float:
+    """The score at the same place on another axis."""
+    return new[0] + (score - old[0]) / (old[1] - old[0]) * (new[1] - new[0])
 
 
 def _past(score: float, lower_better: bool) -> float:

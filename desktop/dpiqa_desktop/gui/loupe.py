@@ -70,6 +70,7 @@ class Loupe(QWidget):
         loader.failed.connect(self._take_failure)
         maps.ready.connect(self._take_map)
         maps.failed.connect(self._take_map_failure)
+        maps.model_changed.connect(self._renew_map)
         self._show()
 
     @property
@@ -142,6 +143,8 @@ class Loupe(QWidget):
         """As in Qt."""
         super().showEvent(event)
         self._wish()
+        if self.canvas.overlay is None:
+            self._renew_map()
 
     def _make_buttons(self) -> None:
         self.previous_button = self._button("◀", self.tr("Previous photo (Left)"), self.show_previous)
@@ -205,7 +208,7 @@ class Loupe(QWidget):
 
     def _show(self) -> None:
         path = self.path
-        self.canvas.set_overlay(None)
+        self.canvas.set_overlay(None)  # now: the photo before must not be taken for its own
         self.refresh()
         self.previous_button.setEnabled(self._at > 0)
         self.next_button.setEnabled(self._at + 1 < len(self._paths))
@@ -223,8 +226,7 @@ class Loupe(QWidget):
             self.canvas.show_words(self.tr("Loading…"))
             self._camera.say("")
         self._wish()
-        if self.is_map_shown:
-            self._show_map(True)
+        self._renew_map()
         self.photo_changed.emit(path)
 
     def _wish(self) -> None:
@@ -264,6 +266,11 @@ class Loupe(QWidget):
         if shown and self.path is not None:
             self.legend.say(self.tr("Asking the model where it looks…"))
             self._maps.ask(self.path)
+
+    def _renew_map(self) -> None:
+        self.canvas.set_overlay(None)
+        if self.isVisible() and self.is_map_shown:
+            self._show_map(True)
 
     def _take_map(self, path: str, map_: QualityMap) -> None:
         if path == self.path and self.is_map_shown:

@@ -22,6 +22,7 @@ from dpiqa_desktop.engine.marks import Marks
 from dpiqa_desktop.gui.actions import make_actions
 from dpiqa_desktop.gui.bridge import Bridge, Ready
 from dpiqa_desktop.gui.burst_list import BurstList
+from dpiqa_desktop.gui.counted import photos
 from dpiqa_desktop.gui.file_actions import FileActions
 from dpiqa_desktop.gui.filter_bar import FilterBar
 from dpiqa_desktop.gui.histogram import Histogram
@@ -83,7 +84,7 @@ class MainWindow(QMainWindow):
             self,
         )
         self.marking = Marking(self.model, self.undo_stack, self.views.meant, self)
-        self.files = FileActions(self)
+        self.files = FileActions(self.model, self.scoring, self.settings, self.messages, self.reload, self)
         self.actions_by_name = make_actions(self, self._slots())
         self._hidden: list[QDockWidget] = []
         self._filter_row = QToolBar(self.tr("Filter"))
@@ -242,9 +243,10 @@ class MainWindow(QMainWindow):
         pause = self.tr("&Go on scoring") if self.bridge.paused else self.tr("P&ause scoring")
         self.actions_by_name["pause"].setText(pause)
         self.actions_by_name["reload"].setEnabled(self.scoring.folder is not None)
-        for name in self.views.slots() | self.marking.slots():
+        for name in self.views.slots() | self.marking.slots() | self.files.slots():
             self.actions_by_name[name].setEnabled(there)
         self.actions_by_name["apply_thresholds"].setEnabled(there)
+        self.actions_by_name["undo_writing"].setEnabled(True)  # of a run of dpiqa-batch, too
         self._filter_row.setVisible(there and self.views.view == "grid")
 
     def _view_changed(self, view: str) -> None:
@@ -265,7 +267,7 @@ class MainWindow(QMainWindow):
         self._enable()
 
     def _keep_compared(self, marks: dict[str, Mark]) -> None:
-        self.marking.apply(marks, self.tr("keep one of %n photo(s)", "", len(marks)))
+        self.marking.apply(marks, self.tr("keep one of {photos}").format(photos=photos(len(marks))))
         self.views.show_grid()
 
     def _keep_model(self, metric: str, device: str) -> None:

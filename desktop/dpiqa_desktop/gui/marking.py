@@ -8,6 +8,7 @@ from functools import partial
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoStack
 
+from dpiqa_desktop.gui import counted
 from dpiqa_desktop.gui.photo_item import Flag, Mark, PhotoItem
 from dpiqa_desktop.gui.photo_model import PhotoModel
 from dpiqa_desktop.gui.undo import SetMarks
@@ -56,7 +57,7 @@ class Marking(QObject):
         """Give 0 to 5 stars; None leaves it to the score again."""
         mark_of: dict[Flag | None, Mark] = {flag: Mark(stars, flag) for flag in ("picked", "rejected", None)}
         marks = {item.path: mark_of[item.mark.flag] for item in self._meant()}
-        self.apply(marks, self.tr("stars") if stars is None else self.tr("%n star(s)", "", stars))
+        self.apply(marks, self.tr("stars") if stars is None else counted.stars(stars))
 
     def flag(self, flag: Flag | None) -> None:
         """Pick, reject, or neither."""
@@ -77,7 +78,7 @@ class Marking(QObject):
             for item in self._model.items()
             if item.burst in bursts
         }
-        self.apply(marks, self.tr("keep the best of %n burst(s)", "", len(bursts)))
+        self.apply(marks, self.tr("keep the best"))
 
     def flag_by_score(self, items: Iterable[PhotoItem], reject_below: float, pick_from: float) -> None:
         """Flag photos by two scores, reaching the second is enough; those that have a flag keep it.

@@ -52,6 +52,7 @@ class PhotoCanvas(QWidget):
         self._viewpoint = FIT
         self._cursor: Point | None = None
         self._dragged_from: QPointF | None = None
+        self._is_dragging = False
         self.setMouseTracking(True)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -118,6 +119,7 @@ class PhotoCanvas(QWidget):
     def set_viewpoint(self, viewpoint: Viewpoint) -> None:
         """See another part of the photo."""
         self._viewpoint = viewpoint
+        self._show_hand()
         self.update()
         self.zoom_changed.emit()
 
@@ -177,17 +179,16 @@ class PhotoCanvas(QWidget):
         if self._dragged_from is None or self._viewpoint.zoom is None:
             return
         way = event.position() - self._dragged_from
-        if self.cursor().shape() == Qt.CursorShape.ClosedHandCursor or (
-            way.manhattanLength() >= QApplication.startDragDistance()
-        ):
-            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        if self._is_dragging or way.manhattanLength() >= QApplication.startDragDistance():
+            self._is_dragging = True
             self._dragged_from = event.position()
             self._drag(self._screen(way))
+            self._show_hand()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """As in Qt."""
-        self._dragged_from = None
-        self.unsetCursor()
+        self._dragged_from, self._is_dragging = None, False
+        self._show_hand()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """As in Qt."""
@@ -217,12 +218,22 @@ class PhotoCanvas(QWidget):
             self.set_viewpoint(viewpoint)
             self.viewpoint_changed.emit(viewpoint)
 
+    def _show_hand(self) -> None:
+        """Tell by the cursor that the photo can be moved, or is."""
+        if self._is_dragging:
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        elif self._viewpoint.zoom is not None:
+            self.setCursor(Qt.CursorShape.OpenHandCursor)
+        else:
+            self.unsetCursor()
+
     def _paint_photo(self, painter: QPainter, photo: FullPhoto) -> None:
         corner, size = placed(self._viewpoint, photo.size, self._view())
         # On whole pixels: half of one would blur what is looked at for its sharpness.
         place = QRectF(round(corner[0]), round(corner[1]), size[0], size[1])
         zoom = self.zoom
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, zoom < _PIXEL_ZOOM)
+        is_smooth = self._viewpoint.zoom is None or zoom < _PIXEL_ZOOM
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, is_smooth)
         if zoom == 1:
             painter.drawImage(place.topLeft(), photo.levels[0])
         else:

@@ -95,7 +95,8 @@ class PhotoLoader(QObject):
     Signals:
         loaded(path, FullPhoto): a wish came true.
         quick(path, QImage): a small picture of one that is looked at now, before the photo is there.
-        failed(path, reason): it could not be read; it is tried again when it is wished for again.
+        failed(path, reason): it could not be read. It is tried again when it becomes urgent, or was not
+            wished for in between.
 
     Args:
         most_bytes: of decoded photos that are kept. What is being decoded comes on top, and what is urgent is
@@ -115,6 +116,7 @@ class PhotoLoader(QObject):
         self._photos: OrderedDict[str, FullPhoto] = OrderedDict()
         self._wishes: tuple[str, ...] = ()
         self._urgent: tuple[str, ...] = ()
+        self._failed: set[str] = set()
         self._waiting: list[_Job] = []
         self._running: set[_Job] = set()
         self._threads = min(2, usable_cores())
@@ -139,9 +141,12 @@ class PhotoLoader(QObject):
             urgent: how many of them are looked at now: they get a quick picture first, and are loaded and
                 kept however large they are.
         """
+        urgent_before = self._urgent
         self._wishes = tuple(dict.fromkeys(paths))
         self._urgent = self._wishes[:urgent]
-        missing = [path for path in self._wishes if path not in self._photos]
+        forgiven = set(self._urgent).difference(urgent_before)
+        self._failed = self._failed.intersection(self._wishes) - forgiven
+        missing = [path for path in self._wishes if path not in self._photos and path not in self._failed]
         now = [path for path in missing if path in self._urgent]
         jobs = [self._job(path, quick=True) for path in now if self._job(path) not in self._running]
         jobs += [self._job(path) for path in missing]
@@ -157,6 +162,7 @@ class PhotoLoader(QObject):
         """Forget all photos: another folder is opened, or files have changed."""
         self._generation += 1
         self._photos.clear()
+        self._failed.clear()
         self._wishes, self._urgent, self._waiting = (), (), []
 
     def close(self) -> None:
@@ -209,6 +215,7 @@ class PhotoLoader(QObject):
             if job.path not in self._photos:
                 self.quick.emit(job.path, outcome)
         elif outcome is not None and not job.quick:  # the photo itself will tell
+            self._failed.add(job.path)
             self.failed.emit(job.path, outcome)
         self._start_waiting()
 

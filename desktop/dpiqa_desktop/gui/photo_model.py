@@ -10,6 +10,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 
 from dpiqa_desktop.engine.stars import Percentiles, StarRule, Thresholds, assign_stars
 from dpiqa_desktop.events import Event, Failed, Scored
+from dpiqa_desktop.gui.counted import stars
 from dpiqa_desktop.gui.photo_item import UNMARKED, Mark, PhotoItem
 
 Index = QModelIndex | QPersistentModelIndex
@@ -201,7 +202,7 @@ class PhotoModel(QAbstractListModel):
         else:
             parts.append(self.tr("score {score:.2f}").format(score=item.score))
         if item.stars is not None:
-            parts.append(self.tr("%n star(s)", "", item.stars))
+            parts.append(stars(item.stars))
         if item.mark.flag is not None:
             parts.append(self.tr("picked") if item.mark.flag == "picked" else self.tr("rejected"))
         return ", ".join(parts)

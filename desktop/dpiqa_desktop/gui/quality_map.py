@@ -54,6 +54,7 @@ class QualityMaps(QObject):
     Signals:
         ready(path, QualityMap)
         failed(path, reason)
+        model_changed(): maps that are shown are another model's.
 
     Args:
         make_backend: called in the thread, when the first map is asked for. If the back end also scores in
@@ -63,10 +64,12 @@ class QualityMaps(QObject):
 
     ready = Signal(str, object)
     failed = Signal(str, str)
+    model_changed = Signal()
     _done = Signal(object, str, object)
 
     def __init__(self, make_backend: Callable[[], Backend], parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._make_backend = make_backend
         self._model = _Model(make_backend)
         self._maps: OrderedDict[str, QualityMap] = OrderedDict()
         self._wanted: str | None = None
@@ -76,11 +79,13 @@ class QualityMaps(QObject):
 
     def set_backend(self, make_backend: Callable[[], Backend]) -> None:
         """Another model is chosen: the maps of the one before are forgotten."""
-        self._model = _Model(make_backend)
+        self._make_backend = make_backend
         self.clear()
+        self.model_changed.emit()
 
     def clear(self) -> None:
-        """Forget all maps: another folder is opened, or files have changed."""
+        """Forget all maps, and the one that is being made: another folder is opened, or files changed."""
+        self._model = _Model(self._make_backend)
         self._maps.clear()
         self._wanted = None
 

@@ -10,6 +10,7 @@ from dpiqa_desktop.engine.backends import Backend
 from dpiqa_desktop.engine.stars import StarRule, check_stars_fit, default_rule
 from dpiqa_desktop.events import Progress
 from dpiqa_desktop.gui.bridge import Bridge, Job, Opened, Ready
+from dpiqa_desktop.gui.counted import photos
 from dpiqa_desktop.gui.empty_page import EmptyPage
 from dpiqa_desktop.gui.message_bar import MessageBar
 from dpiqa_desktop.gui.photo_model import PhotoModel
@@ -169,8 +170,8 @@ class Scoring(QObject):
         if self._last.done < self._last.total:
             said = self.tr("stopped at {done} of {total}")
             return said.format(done=f"{self._last.done:,}", total=f"{self._last.total:,}")
-        said = self.tr("%n photo(s) scored by {model}", "", scored)
-        return said.format(model=self.ready.description)
+        said = self.tr("{photos} scored by {model}")
+        return said.format(photos=photos(scored), model=self.ready.description)
 
     def _try_again(self) -> None:
         if self._job is not None:

@@ -40,7 +40,7 @@ class SettingsDialog(QDialog):
         self.controls: dict[str, Control] = {}
         self._problem = QLabel()
         self._problem.setWordWrap(True)
-        self._problem.hide()
+        self._problem.setMinimumHeight(self.fontMetrics().lineSpacing())  # its room is always there
         self.buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok
             | QDialogButtonBox.StandardButton.Cancel
@@ -63,7 +63,6 @@ class SettingsDialog(QDialog):
         """Keep what is shown, if it makes sense."""
         problem = self._what_is_wrong()
         self._problem.setText(problem)
-        self._problem.setVisible(bool(problem))
         if problem:
             return
         for key, control in self.controls.items():

@@ -13,6 +13,10 @@ Size = tuple[float, float]
 Point = tuple[float, float]
 
 LARGEST_ZOOM = 8.0
+
+LARGEST_FIT = 2.0
+"""A picture of 600 pixels would be a stamp on a screen of high resolution; more would be all blur."""
+
 STEP = 1.25
 """Of the zoom, to a notch of the wheel or a press of a key."""
 
@@ -35,8 +39,8 @@ FIT = Viewpoint()
 
 
 def fitting_zoom(photo: Size, view: Size) -> float:
-    """The zoom at which all of a photo is seen; never more than 100 %: enlarging shows nothing new."""
-    return min(view[0] / photo[0], view[1] / photo[1], 1.0)
+    """The zoom at which all of a photo is seen, as large as it goes, within reason."""
+    return min(view[0] / photo[0], view[1] / photo[1], LARGEST_FIT)
 
 
 def zoom_of(viewpoint: Viewpoint, photo: Size, view: Size) -> float:
@@ -63,8 +67,12 @@ def held(viewpoint: Viewpoint, photo: Size, view: Size) -> Viewpoint:
 
 
 def zoomed(viewpoint: Viewpoint, zoom: float | None, at: Point, photo: Size, view: Size) -> Viewpoint:
-    """Zoom so that what is under the point ``at`` of the view stays there; never smaller than fits."""
-    if zoom is None or zoom <= fitting_zoom(photo, view):
+    """Zoom so that what is under the point ``at`` of the view stays there.
+
+    Never smaller than fits, but for a small photo that can be seen at 100 % although more would fit.
+    """
+    fitting = fitting_zoom(photo, view)
+    if zoom is None or zoom == fitting or zoom < min(fitting, 1.0):
         return FIT
     new = min(zoom, LARGEST_ZOOM)
     corner, size = placed(viewpoint, photo, view)

@@ -142,7 +142,7 @@ def changes(said: Said, verdict: Verdict, policy: Policy, keep_rating: bool) -> 
 def summary(said: Said, wanted: Wanted) -> str:
     """Tell the photographer what changes, in a few words: "score 0.7321 (was 0.6989), stars 4 (was none)"."""
     parts = [
-        f"{word} {change} (was {said.text(name) or 'none'})"
+        f"{'rejected' if change == '-1' else f'{word} {change}'} (was {said.text(name) or 'none'})"
         for word, name in (("score", prop.SCORE), ("stars", prop.RATING), ("label", prop.LABEL))
         if isinstance(change := wanted.xmp.get(name), str)
     ]
