@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from dpiqa_desktop.engine.store import default_database
 from dpiqa_desktop.gui.app import make_application, make_window
 from dpiqa_desktop.gui.fault_reporter import FaultReporter
 from dpiqa_desktop.gui.photo_filter import Wanted
+from dpiqa_desktop.gui.settings_dialog import SettingsDialog
+from dpiqa_desktop.gui.shortcut_sheet import ShortcutSheet
+from dpiqa_desktop.gui.work_dialog import WorkDialog
+from dpiqa_desktop.gui.write_dialog import WriteDialog
 
 SCORED_MS = 30_000  # the model takes half a second on a machine with nothing else to do
 
@@ -161,13 +166,13 @@ def test_marks_are_there_after_a_restart(scored, qtbot):
 
 
 def test_marks_that_cannot_be_kept_stay_in_the_window_and_are_told(scored, qtbot):
+    folder = default_database().parent
     scored._marks._marks.close()
-    database = Path(default_database())
-    database.unlink()
-    database.mkdir()
+    shutil.rmtree(folder)
+    folder.write_text("in the way")
     _click(qtbot, scored, 0)
     _press(qtbot, "P")
-    qtbot.waitUntil(lambda: "not kept" in scored.messages.text)
+    qtbot.waitUntil(lambda: "cannot be kept" in scored.messages.text)
     assert _flags(scored)[0] == "picked"
 
 
@@ -322,5 +327,68 @@ def test_an_unexpected_fault_in_a_thread_reaches_the_user_and_a_log(window, tmp_
         reporter.close()
 
 
+def _shown(kind):
+    return [w for w in QApplication.topLevelWidgets() if isinstance(w, kind) and w.isVisible()]
+
+
+def _dialog(kind):
+    (dialog,) = _shown(kind)
+    return dialog
+
+
+def test_ratings_given_in_the_window_are_in_the_files_after_writing(scored, qtbot):
+    _click(qtbot, scored, 1)
+    _press(qtbot, "4")
+    _press(qtbot, [Qt.Key.Key_Right])
+    _press(qtbot, "X")
+    before = Path(scored.photos.item_at(3).path).read_bytes()
+    _press(qtbot, "S", Qt.KeyboardModifier.ControlModifier)
+    dialog = _dialog(WriteDialog)
+    qtbot.waitUntil(dialog.do_button.isEnabled, timeout=SCORED_MS)
+    assert Path(scored.photos.item_at(3).path).read_bytes() == before  # nothing before the user says so
+    qtbot.mouseClick(dialog.do_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: b"dpiqa" in Path(scored.photos.item_at(4).path).read_bytes(), timeout=SCORED_MS)
+    qtbot.waitUntil(dialog.back_button.isVisible, timeout=SCORED_MS)  # it is done, and can be taken back
+    dialog.close()
+    ratings = [_rating(item.path) for item in scored.photos.items()]
+    assert ratings[1:3] == [4, -1]
+    assert ratings[0] == scored.photos.item_at(0).our_stars
+
+
+def _rating(path: str) -> int:
+    found = re.search(rb"xmp:Rating(?:=.|>)(-?\d)", Path(path).read_bytes())
+    assert found, path
+    return int(found[1])
+
+
+@pytest.mark.parametrize(
+    ("key", "modifier", "kind"),
+    [
+        ("?", Qt.KeyboardModifier.NoModifier, ShortcutSheet),
+        (",", Qt.KeyboardModifier.ControlModifier, SettingsDialog),
+        (Qt.Key.Key_Delete, Qt.KeyboardModifier.NoModifier, WorkDialog),
+    ],
+)
+def test_dialogs_open_by_key_and_close_by_escape(key, modifier, kind, scored, qtbot):
+    _click(qtbot, scored, 0)
+    _press(qtbot, [key], modifier)
+    dialog = _dialog(kind)
+    assert dialog.isVisible()
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: not _shown(kind), timeout=SCORED_MS)
+    assert all(Path(item.path).exists() for item in scored.model.items())
+
+
+def test_the_histograms_thresholds_pick_and_reject(scored, qtbot):
+    scores = sorted(item.score for item in scored.model.items())
+    scored.histogram.set_thresholds(scores[1], scores[3])
+    _press(qtbot, "P")
+    caught = scored.histogram.caught()
+    assert (caught.rejected, caught.picked) == (1, 2)
+    scored.undo_stack.undo()
+    qtbot.mouseClick(scored.histogram.apply_button, Qt.MouseButton.LeftButton)
+    assert sorted(_flags(scored), key=str) == [None, None, "picked", "picked", "rejected"]
+
+
 def _boxes() -> list[QMessageBox]:
-    return [box for box in QApplication.topLevelWidgets() if isinstance(box, QMessageBox) and box.isVisible()]
+    return _shown(QMessageBox)

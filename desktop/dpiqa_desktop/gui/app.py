@@ -19,7 +19,6 @@ from dpiqa_desktop.gui.main_window import MainWindow
 from dpiqa_desktop.gui.recent_folders import recent_folders
 from dpiqa_desktop.gui.thumbnails import Thumbnails
 from dpiqa_plugin import __version__
-from dpiqa_plugin.errors import StoreError
 
 _SWITCH_SECONDS = 0.001
 """How long a thread of Python's may keep the window waiting; 0.005 is usual. A window's event calls into Qt a
@@ -61,14 +60,7 @@ def make_application() -> QApplication:
 def make_window(reporter: FaultReporter | None = None) -> MainWindow:
     """The window, with this user's marks and thumbnails."""
     cache = Path(platformdirs.user_cache_dir("dpiqa", appauthor=False))
-    marks, trouble = None, ""
-    try:
-        marks = Marks(default_database())
-    except StoreError as error:
-        trouble = str(error)
-    window = MainWindow(marks, Thumbnails(cache / "thumbnails"))
-    if trouble:
-        window.messages.say(trouble)
+    window = MainWindow(Marks(default_database()), Thumbnails(cache / "thumbnails"))
     if reporter is not None:
         window.bridge.crashed.connect(reporter.report)
     return window

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QUndoStack
 from PySide6.QtWidgets import (
-    QDockWidget,
     QFileDialog,
     QMainWindow,
     QMenu,
@@ -40,6 +38,7 @@ from dpiqa_desktop.gui.scoring_bar import ScoringBar
 from dpiqa_desktop.gui.settings import Settings, apply_theme
 from dpiqa_desktop.gui.settings_dialog import SettingsDialog
 from dpiqa_desktop.gui.shortcut_sheet import ShortcutSheet
+from dpiqa_desktop.gui.side_panels import SidePanels
 from dpiqa_desktop.gui.thumbnails import Thumbnails
 from dpiqa_desktop.gui.views import Views
 from dpiqa_desktop.gui.window_state import restore_state, save_state
@@ -53,11 +52,11 @@ class MainWindow(QMainWindow):
     """All of the application that is seen.
 
     Args:
-        marks: keeps what the photographer says; closed with the window. None forgets it.
+        marks: keeps what the photographer says; closed with the window.
         thumbnails: gives the tiles their pictures; closed with the window.
     """
 
-    def __init__(self, marks: Marks | None, thumbnails: Thumbnails) -> None:
+    def __init__(self, marks: Marks, thumbnails: Thumbnails) -> None:
         super().__init__()
         self._marks = MarksKeeper(marks, self)
         self.model = PhotoModel(self._marks, self)
@@ -86,7 +85,6 @@ class MainWindow(QMainWindow):
         self.marking = Marking(self.model, self.undo_stack, self.views.meant, self)
         self.files = FileActions(self.model, self.scoring, self.settings, self.messages, self.reload, self)
         self.actions_by_name = make_actions(self, self._slots())
-        self._hidden: list[QDockWidget] = []
         self._filter_row = QToolBar(self.tr("Filter"))
         self._lay_out()
         self._connect()
@@ -179,21 +177,16 @@ class MainWindow(QMainWindow):
         self._filter_row.setObjectName("filter")
         self._filter_row.setMovable(False)
         self._filter_row.addWidget(self.filter_bar)
-        self._docks = [
-            self._add_dock("scores", self.tr("Scores"), self.histogram),
-            self._add_dock("bursts", self.tr("Bursts"), self.bursts),
-        ]
-        self.resizeDocks(self._docks, [3, 2], Qt.Orientation.Vertical)
+        self._panels = SidePanels(
+            self,
+            (
+                ("scores", self.tr("Scores"), self.histogram),
+                ("bursts", self.tr("Bursts"), self.bursts),
+            ),
+            self.findChild(QMenu, "view"),
+        )
         self.statusBar().addWidget(self.scoring_bar, 1)
         self.statusBar().setSizeGripEnabled(False)
-
-    def _add_dock(self, name: str, title: str, widget: QWidget) -> QDockWidget:
-        dock = QDockWidget(title, self)
-        dock.setObjectName(name)
-        dock.setWidget(widget)
-        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
-        self.menuBar().findChild(QMenu, "view").addAction(dock.toggleViewAction())
-        return dock
 
     def _connect(self) -> None:
         views, bar = self.views, self.filter_bar
@@ -252,14 +245,7 @@ class MainWindow(QMainWindow):
     def _view_changed(self, view: str) -> None:
         """The photo has the window for itself; the panels come back with the grid."""
         self.actions_by_name[view].setChecked(True)
-        if view == "grid":
-            for dock in self._hidden:
-                dock.show()
-            self._hidden = []
-        elif not self._hidden:
-            self._hidden = [dock for dock in self._docks if not dock.isHidden()]
-            for dock in self._hidden:
-                dock.hide()
+        self._panels.make_way(view != "grid")
         self._filter_row.setVisible(view == "grid" and bool(self.model.items()))
 
     def _say_count(self) -> None:

@@ -14,7 +14,7 @@ class MarksKeeper(QObject):
     """Writes marks in a thread of its own, one change after the other.
 
     Args:
-        marks: the store of them; closed with this. None keeps nothing.
+        marks: the store of them; closed with this.
         parent: of the object.
 
     Signals:
@@ -23,27 +23,23 @@ class MarksKeeper(QObject):
 
     failed = Signal(str)
 
-    def __init__(self, marks: Marks | None, parent: QObject | None = None) -> None:
+    def __init__(self, marks: Marks, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._marks = marks
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="marks")
 
     def all_below(self, folder: str) -> dict[str, Mark]:
         """See ``Marks.all_below``; what was set before is in it."""
-        if self._marks is None:
-            return {}
         return self._pool.submit(self._marks.all_below, folder).result()
 
     def set(self, marks: Mapping[str, Mark]) -> None:
         """Keep these as soon as may be; a failure is told by ``failed``."""
-        if self._marks is not None:
-            self._pool.submit(self._marks.set, dict(marks)).add_done_callback(self._done)
+        self._pool.submit(self._marks.set, dict(marks)).add_done_callback(self._done)
 
     def close(self) -> None:
         """Keep what is still waiting, and close the store."""
         self._pool.shutdown(wait=True)
-        if self._marks is not None:
-            self._marks.close()
+        self._marks.close()
 
     def _done(self, future: Future[None]) -> None:
         error = future.exception()
