@@ -126,6 +126,16 @@ def test_by_percent_thresholds_follow_the_scores(qtbot, histogram, told):
     assert told[-1] == pytest.approx((0.05, 0.475))
 
 
+def test_percents_are_not_forgotten_while_scores_are_few(histogram):
+    histogram.thresholds_changed.connect(histogram.set_thresholds)  # as the window's settings do
+    histogram.unit.setCurrentIndex(1)
+    histogram.reject_box.setValue(10)
+    histogram.pick_box.setValue(5)
+    for count in (0, 1, 3, 100):
+        histogram.set_scores(SCORES[:count])
+    assert histogram.caught() == Caught(10, 85, 5)
+
+
 @pytest.mark.parametrize("percent", [0, 100])
 def test_all_and_none_by_percent(histogram, percent):
     histogram.unit.setCurrentIndex(1)

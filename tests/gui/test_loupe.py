@@ -120,7 +120,7 @@ def test_buttons_do_the_same(loupe, open_photos, qtbot):
 
 def test_neighbours_are_there_before_they_are_asked_for(loupe, loader, open_photos, press, qtbot):
     paths = open_photos(6)
-    qtbot.waitUntil(lambda: loader.get(paths[1]) and loader.get(paths[2]), timeout=20_000)
+    qtbot.waitUntil(lambda: all(loader.get(path) for path in paths[1:3]), timeout=20_000)
     assert loader.get(paths[3]) is None
     press(Qt.Key.Key_Right)
     assert loupe.canvas.photo is loader.get(paths[1])  # at once, without a turn of the event loop
@@ -130,7 +130,7 @@ def test_neighbours_are_there_before_they_are_asked_for(loupe, loader, open_phot
 def test_going_back_loads_what_is_behind(loupe, loader, open_photos, press, qtbot):
     paths = open_photos(8, at=6)
     press(Qt.Key.Key_Left)
-    qtbot.waitUntil(lambda: loader.get(paths[4]) and loader.get(paths[3]), timeout=20_000)
+    qtbot.waitUntil(lambda: all(loader.get(path) for path in paths[3:5]), timeout=20_000)
 
 
 def test_all_of_the_photo_is_seen_first(loupe, open_photos):

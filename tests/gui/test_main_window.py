@@ -287,8 +287,8 @@ def test_scoring_is_paused_stopped_and_taken_up_again(window, make_photos, qtbot
 
 
 def test_a_model_that_cannot_be_had_is_told_and_another_chosen(scored, qtbot):
-    scored.scoring_bar.metric.setCurrentText("no_such_metric")
-    scored.scoring_bar.metric.lineEdit().setFocus()
+    scored.scoring_bar.metric_box.setCurrentText("no_such_metric")
+    scored.scoring_bar.metric_box.lineEdit().setFocus()
     _press(qtbot, [Qt.Key.Key_Return])
     qtbot.waitUntil(lambda: not scored.bridge.running, timeout=SCORED_MS)
     assert "no_such_metric" in scored.messages.text

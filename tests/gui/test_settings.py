@@ -73,6 +73,19 @@ def test_only_what_has_changed_is_told(settings):
     assert told == ["window/theme"]
 
 
+def test_both_thresholds_are_kept_before_either_is_told(settings):
+    seen = []
+    settings.changed.connect(lambda key: seen.append(settings.thresholds))
+    settings.set_thresholds(0.1, 0.2)
+    assert seen == [(0.1, 0.2)] * 2
+
+
+@pytest.mark.parametrize("thresholds", [(30.0, 70.0), (0.7, 0.3), (-1.0, 0.5)])
+def test_thresholds_of_another_scale_are_not_kept(settings, thresholds):
+    settings.set_thresholds(*thresholds)
+    assert settings.thresholds == (0.3, 0.7)
+
+
 def test_the_dialog_keeps_what_is_chosen(qtbot, dialog, settings):
     dialog.controls["files/where"].setFocus()
     qtbot.keyClick(dialog.controls["files/where"], Qt.Key.Key_End)
@@ -141,3 +154,11 @@ def test_the_sheet_has_every_shortcut(qtbot):
             assert row.text.replace("&", "").rstrip("…") in shown
     qtbot.keyClick(sheet, Qt.Key.Key_Escape)
     assert not sheet.isVisible()
+
+
+def test_nothing_in_the_dialog_is_squeezed(qtbot, dialog):
+    dialog.controls["scores/stars"].kind.setCurrentIndex(2)
+    dialog.controls["scores/reject_below"].setValue(0.9)
+    press(qtbot, dialog, QDialogButtonBox.StandardButton.Ok)
+    for box in (*dialog.controls["scores/stars"].boxes, *dialog.controls.values()):
+        assert box.height() >= box.minimumSizeHint().height()

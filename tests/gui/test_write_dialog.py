@@ -281,3 +281,16 @@ def test_an_exception_in_the_thread_reaches_the_user_and_the_log(qtbot, shown, m
     assert "what nobody thought of" in dialog.trouble.text()
     assert [row.text for row in rows(dialog)] == ["was"]
     assert [args.exc_type for args in logged] == [ZeroDivisionError]
+
+
+def test_every_control_is_reached_by_tab_and_has_a_name(qtbot, make_photos, settings, shown):
+    dialog = shown(WriteDialog(items_of(make_photos(1)), READY, settings))
+    dialog.activateWindow()
+    dialog.where.setFocus()
+    reached = []
+    for _ in range(6):
+        reached.append(dialog.focusWidget())
+        qtbot.keyClick(dialog.focusWidget(), Qt.Key.Key_Tab)
+    wanted = {dialog.where, dialog.naming, dialog.table, dialog.do_button, dialog.close_button}
+    assert wanted <= set(reached)
+    assert all(widget.accessibleName() or widget.text() for widget in wanted)

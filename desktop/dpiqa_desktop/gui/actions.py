@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar
 
@@ -14,12 +14,17 @@ Menu = Literal["file", "edit", "photo", "view", "help"]
 
 _CONTEXT = "Actions"
 
+
+def _(text: str) -> str:
+    return text  # marks it for translation
+
+
 MENUS: Mapping[Menu, str] = {
-    "file": QT_TRANSLATE_NOOP("Actions", "&File"),
-    "edit": QT_TRANSLATE_NOOP("Actions", "&Edit"),
-    "photo": QT_TRANSLATE_NOOP("Actions", "&Photo"),
-    "view": QT_TRANSLATE_NOOP("Actions", "&View"),
-    "help": QT_TRANSLATE_NOOP("Actions", "&Help"),
+    "file": _("&File"),
+    "edit": _("&Edit"),
+    "photo": _("&Photo"),
+    "view": _("&View"),
+    "help": _("&Help"),
 }
 
 
@@ -46,10 +51,6 @@ class ActionRow:
     checkable: bool = False
     group: str | None = None
     line: bool = False
-
-
-def _(text: str) -> str:
-    return text
 
 
 # fmt: off

@@ -190,8 +190,8 @@ class FilterBar(QWidget):
         dash = QLabel("\N{EN DASH}", self)
         for widget in (self.sort, self.turned, self.text, self.low, dash, self.high, self.stars):
             layout.addWidget(widget)
-        for widget in (self.flag, self.state, self.best, self.reset):
-            layout.addWidget(widget)
+        for more in (self.flag, self.state, self.best, self.reset):
+            layout.addWidget(more)
         layout.addStretch(1)
         layout.addWidget(self.count)
         layout.addWidget(self.size_slider)

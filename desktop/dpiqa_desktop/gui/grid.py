@@ -6,6 +6,7 @@ from PySide6.QtCore import (
     QEvent,
     QItemSelection,
     QItemSelectionModel,
+    QItemSelectionRange,
     QModelIndex,
     QPersistentModelIndex,
     QSize,
@@ -121,7 +122,7 @@ class Grid(QListView):
     def selected_items(self) -> list[PhotoItem]:
         """The selected photos in the order they are shown."""
         items = self._photos.items()
-        parts = sorted((part.top(), part.bottom() + 1) for part in self.selectionModel().selection())
+        parts = sorted((part.top(), part.bottom() + 1) for part in self._selected_parts())
         return [item for first, end in parts for item in items[first:end]]
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
@@ -168,8 +169,12 @@ class Grid(QListView):
             if row is not None:
                 self.update(self._photos.index(row))
 
+    def _selected_parts(self) -> list[QItemSelectionRange]:
+        selection = self.selectionModel().selection()
+        return [selection.at(number) for number in range(selection.size())]
+
     def _remember_selection(self) -> None:
-        selected = sum(part.height() for part in self.selectionModel().selection())
+        selected = sum(part.height() for part in self._selected_parts())
         shown = self._photos.items() if selected == self._photos.rowCount() else ()
         self._all_selected = {item.path for item in shown}
 

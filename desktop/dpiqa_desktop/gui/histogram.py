@@ -113,6 +113,8 @@ class Histogram(QWidget):
 
     def set_thresholds(self, reject: float, pick: float) -> None:
         """Put the thresholds there; nothing is told of it."""
+        if (reject, pick) == self.thresholds:
+            return  # or percents that few scores cannot meet yet would be forgotten
         self._reject, self._pick = reject, pick
         self._note_percents()
         self._show()

@@ -9,7 +9,6 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QUndoStack
 from PySide6.QtWidgets import (
     QFileDialog,
     QMainWindow,
-    QMenu,
     QMessageBox,
     QToolBar,
     QVBoxLayout,
@@ -183,7 +182,7 @@ class MainWindow(QMainWindow):
                 ("scores", self.tr("Scores"), self.histogram),
                 ("bursts", self.tr("Bursts"), self.bursts),
             ),
-            self.findChild(QMenu, "view"),
+            self.menuBar(),
         )
         self.statusBar().addWidget(self.scoring_bar, 1)
         self.statusBar().setSizeGripEnabled(False)
@@ -203,7 +202,7 @@ class MainWindow(QMainWindow):
         self.model.scores_changed.connect(self._scores_changed)
         self.marking.said.connect(self.messages.remark)
         views.compare.marks_chosen.connect(self._keep_compared)
-        views.view_changed.connect(self._view_changed)
+        views.view_changed.connect(self._show_surroundings)
         views.empty.open_wanted.connect(self.choose_folder)
         views.empty.folder_chosen.connect(self.open)
         views.empty.show_all_wanted.connect(bar.clear)
@@ -221,7 +220,6 @@ class MainWindow(QMainWindow):
         self.histogram.set_thresholds(*self.settings.thresholds)
         apply_theme(self.settings.theme)
         self.views.empty.show_start(recent_folders())
-        self._view_changed("grid")
 
     def _enable(self) -> None:
         """Grey out what makes no sense now."""
@@ -240,13 +238,14 @@ class MainWindow(QMainWindow):
             self.actions_by_name[name].setEnabled(there)
         self.actions_by_name["apply_thresholds"].setEnabled(there)
         self.actions_by_name["undo_writing"].setEnabled(True)  # of a run of dpiqa-batch, too
-        self._filter_row.setVisible(there and self.views.view == "grid")
+        self._show_surroundings()
 
-    def _view_changed(self, view: str) -> None:
+    def _show_surroundings(self) -> None:
         """The photo has the window for itself; the panels come back with the grid."""
-        self.actions_by_name[view].setChecked(True)
-        self._panels.make_way(view != "grid")
-        self._filter_row.setVisible(view == "grid" and bool(self.model.items()))
+        self.actions_by_name[self.views.view].setChecked(True)
+        grid = self.views.view == "grid" and bool(self.model.items())
+        self._panels.make_way(not grid)
+        self._filter_row.setVisible(grid)
 
     def _say_count(self) -> None:
         self.filter_bar.say_count(self.photos.rowCount(), self.model.rowCount())

@@ -6,6 +6,7 @@ The engine decodes, as for scoring; here it is put into the form that is painted
 from __future__ import annotations
 
 import contextlib
+import io
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -86,7 +87,10 @@ def load_quickly(path: str) -> QImage:
     Raises:
         PhotoError: with the reason, whatever is wrong with the file.
     """
-    return QImage.fromData(thumbnail(path, QUICK_SIDE))
+    # Not by QImage.fromData: it holds Python's lock while it waits for one of Qt's, and whoever has that may
+    # be waiting for Python to translate a text. That was seen to end in a deadlock.
+    with Image.open(io.BytesIO(thumbnail(path, QUICK_SIDE)), formats=("JPEG",)) as image:
+        return _image(np.asarray(image.convert("RGB")))
 
 
 class PhotoLoader(QObject):

@@ -40,15 +40,15 @@ class ScoringBar(QWidget):
         self.cancel = QPushButton(self.tr("Stop"), self)
         self.pause.clicked.connect(self.pause_wanted)
         self.cancel.clicked.connect(self.cancel_wanted)
-        self.metric = self._box(self.tr("Model"), metrics)
-        self.device = self._box(self.tr("Device"), devices)
+        self.metric_box = self._box(self.tr("Model"), metrics)
+        self.device_box = self._box(self.tr("Device"), devices)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 2, 8, 2)
         layout.addWidget(self.progress)
         layout.addWidget(self.pause)
         layout.addWidget(self.cancel)
         layout.addWidget(self.words, 1)
-        for label, box in ((self.tr("&Model:"), self.metric), (self.tr("&Device:"), self.device)):
+        for label, box in ((self.tr("&Model:"), self.metric_box), (self.tr("&Device:"), self.device_box)):
             buddy = QLabel(label, self)
             buddy.setBuddy(box)
             layout.addWidget(buddy)
@@ -57,11 +57,11 @@ class ScoringBar(QWidget):
 
     def chosen(self) -> tuple[str, str]:
         """Metric and device."""
-        return self.metric.currentText().strip(), self.device.currentText().strip()
+        return self.metric_box.currentText().strip(), self.device_box.currentText().strip()
 
     def choose(self, metric: str, device: str) -> None:
         """Show these as chosen; nothing is told."""
-        for box, value in ((self.metric, metric), (self.device, device)):
+        for box, value in ((self.metric_box, metric), (self.device_box, device)):
             box.blockSignals(True)
             box.setCurrentText(value)
             box.blockSignals(False)

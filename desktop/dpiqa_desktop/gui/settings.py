@@ -81,7 +81,13 @@ SETTINGS: tuple[Setting, ...] = (
         hint=_("Settings", "What gives 2, 3, 4 and 5 stars to photos that you have not rated."),
     ),
     Setting("scores/reject_below", _("Settings", "Reject below"), "scores", 0.3),
-    Setting("scores/pick_above", _("Settings", "Pick from"), "scores", 0.7),
+    Setting(
+        "scores/pick_above",
+        _("Settings", "Pick from"),
+        "scores",
+        0.7,
+        hint=_("Settings", "Scores of 0 to 1. The histogram moves them, too."),
+    ),
     Setting(
         "files/where",
         _("Settings", "Write into"),
@@ -154,7 +160,7 @@ class Settings(QObject):
 
     @property
     def thresholds(self) -> tuple[float, float]:
-        """Scores: below the first a photo is rejected, from the second on picked."""
+        """Scores of 0 to 1: below the first a photo is rejected, from the second on picked."""
         return float(self.value("scores/reject_below")), float(self.value("scores/pick_above"))
 
     @property
@@ -176,9 +182,15 @@ class Settings(QObject):
         )
 
     def set_thresholds(self, reject_below: float, pick_above: float) -> None:
-        """Keep both."""
-        self.set_value("scores/reject_below", reject_below)
-        self.set_value("scores/pick_above", pick_above)
+        """Keep both if they are on our models' scale, 0 to 1; those of another hold for the time being."""
+        if not 0 <= reject_below <= pick_above <= 1:
+            return
+        new = {"scores/reject_below": reject_below, "scores/pick_above": pick_above}
+        changed = [key for key, value in new.items() if value != self.value(key)]
+        for key in changed:  # both before either is told
+            QSettings().setValue(key, new[key])
+        for key in changed:
+            self.changed.emit(key)
 
     def value(self, key: str) -> str | float:
         """What is kept, or the default if that makes no sense."""

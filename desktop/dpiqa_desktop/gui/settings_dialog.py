@@ -39,8 +39,7 @@ class SettingsDialog(QDialog):
         self.setWindowTitle(self.tr("Settings"))
         self.controls: dict[str, Control] = {}
         self._problem = QLabel()
-        self._problem.setWordWrap(True)
-        self._problem.setMinimumHeight(self.fontMetrics().lineSpacing())  # its room is always there
+        self._problem.setMinimumHeight(self.fontMetrics().lineSpacing())
         self.buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok
             | QDialogButtonBox.StandardButton.Cancel
@@ -58,6 +57,8 @@ class SettingsDialog(QDialog):
         layout.addWidget(self.buttons)
         for setting in SETTINGS:
             _show(self.controls[setting.key], settings.value(setting.key))
+        # Qt takes a form with hints of several lines for lower than it is, and squeezes its controls.
+        self.setMinimumHeight(layout.totalHeightForWidth(_WIDTH))
 
     def accept(self) -> None:
         """Keep what is shown, if it makes sense."""

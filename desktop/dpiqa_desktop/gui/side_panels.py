@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Qt
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu, QMenuBar, QWidget
 
 
 class SidePanels(QObject):
@@ -14,13 +14,17 @@ class SidePanels(QObject):
     Args:
         window: that has them at its right.
         panels: name, title and widget, from above.
-        menu: where they are shown and hidden.
+        menus: in its menu for the view they are shown and hidden.
     """
 
-    def __init__(self, window: QMainWindow, panels: Sequence[tuple[str, str, QWidget]], menu: QMenu) -> None:
+    def __init__(
+        self, window: QMainWindow, panels: Sequence[tuple[str, str, QWidget]], menus: QMenuBar
+    ) -> None:
         super().__init__(window)
         self._hidden: list[QDockWidget] = []
         self._docks = []
+        menu = menus.findChild(QMenu, "view")
+        assert menu is not None
         menu.addSeparator()
         for name, title, widget in panels:
             dock = QDockWidget(title, window)

@@ -44,6 +44,7 @@ class StarsEditor(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.kind, 0, 0)
         layout.addWidget(self._row, 1, 0)
+        self._row.setMinimumHeight(self._row.sizeHint().height())
         self.kind.currentIndexChanged.connect(self._kind_changed)
         self.setFocusProxy(self.kind)
         self._kind_changed()
