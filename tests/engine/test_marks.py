@@ -68,7 +68,7 @@ def test_marks_and_scores_share_a_database_whoever_makes_it(database, first, tmp
 def test_a_database_that_cannot_be_opened_is_told(tmp_path):
     (tmp_path / "cache").write_text("no folder")
     marks = Marks(tmp_path / "cache" / "scores.sqlite3")
-    with pytest.raises(StoreError, match="cannot be kept"):
+    with pytest.raises(StoreError, match="not kept"):
         marks.set({str(tmp_path / "a.jpg"): Mark(1)})
     (tmp_path / "cache").unlink()
     with closing(marks):  # and again later, when that has been seen to

@@ -104,7 +104,7 @@ class Marks:
                 yield self._connection
             except (sqlite3.Error, OSError) as error:
                 raise StoreError(
-                    f"picks, rejects and stars cannot be kept in {self._database}: {error}. "
+                    f"picks, rejects and stars are not kept in {self._database}: {error}. "
                     "See whether its disk is full or read-only"
                 ) from error
 
