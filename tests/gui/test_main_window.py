@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
 from dpiqa_desktop.engine.store import default_database
-from dpiqa_desktop.gui.app import make_application, make_window
+from dpiqa_desktop.gui.app import main, make_application, make_window
 from dpiqa_desktop.gui.fault_reporter import FaultReporter
+from dpiqa_desktop.gui.main_window import MainWindow
 from dpiqa_desktop.gui.photo_filter import Wanted
 from dpiqa_desktop.gui.settings_dialog import SettingsDialog
 from dpiqa_desktop.gui.shortcut_sheet import ShortcutSheet
@@ -172,7 +174,7 @@ def test_marks_that_cannot_be_kept_stay_in_the_window_and_are_told(scored, qtbot
     folder.write_text("in the way")
     _click(qtbot, scored, 0)
     _press(qtbot, "P")
-    qtbot.waitUntil(lambda: "cannot be kept" in scored.messages.text)
+    qtbot.waitUntil(lambda: "are not kept" in scored.messages.text)
     assert _flags(scored)[0] == "picked"
 
 
@@ -325,6 +327,27 @@ def test_an_unexpected_fault_in_a_thread_reaches_the_user_and_a_log(window, tmp_
         box.accept()
     finally:
         reporter.close()
+
+
+def test_main_opens_the_folder_it_is_given_and_ends_with_the_window(make_photos, qapp):
+    folder = os.path.dirname(make_photos(2)[0])
+    before, seen = signal.getsignal(signal.SIGINT), []
+
+    def look():
+        for window in _shown(MainWindow):
+            if window.model.rowCount() == 2:
+                seen.append(window.scoring.folder)
+                window.close()
+
+    timer = QTimer(interval=50)
+    timer.timeout.connect(look)
+    timer.start()
+    try:
+        assert main([folder]) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+        timer.stop()
+    assert seen == [folder]
 
 
 def _shown(kind):
