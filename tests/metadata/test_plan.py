@@ -240,7 +240,7 @@ def test_stars_that_the_photographer_takes_away_stay_away():
 
 
 def test_a_colour_of_ours_goes_with_our_stars_and_one_of_the_photographers_stays():
-    ours = said(rating="1", ours="1", properties={prop.LABEL: "Red"})
+    ours = said(rating="1", ours="1", properties={prop.LABEL: "Red", prop.OUR_LABEL: "Red"})
     theirs = said(rating="1", ours="1", properties={prop.LABEL: "Blue"})
     policy = Policy(labels=True)
     assert changes(ours, by_the_photographer(5), policy, keep_rating=False).xmp[prop.LABEL] is None
