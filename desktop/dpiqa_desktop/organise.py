@@ -123,6 +123,18 @@ def plan_copy(
     return _plan("copy", f"copy the best {best} photos to {target}", target, ranked[:best])
 
 
+def plan_chosen(kind: Literal["move", "copy"], chosen: Iterable[str], roots: Sequence[str], to: str) -> Plan:
+    """Plan to move or copy just these photos, with all that belongs to them; by folder and name.
+
+    Arguments and errors as for ``plan_move``.
+    """
+    target = _checked_target(to, roots)
+    photos = sorted(
+        _gather(((path, 0.0) for path in chosen), roots, target), key=lambda photo: (photo.folder, photo.stem)
+    )
+    return _plan(kind, f"{kind} chosen photos to {target}", target, photos)
+
+
 def next_free(photo: PlannedPhoto) -> PlannedPhoto:
     """Plan anew a photo one of whose names was taken after it had been planned: the next number, for all."""
     first = photo.operations[0]

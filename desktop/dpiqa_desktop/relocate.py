@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 
 from dpiqa_desktop import placing
@@ -20,7 +20,7 @@ from dpiqa_plugin.errors import UsageError
 _ATTEMPTS = 20  # at a name, each lost to somebody who took it in between
 
 
-def apply(plan: Plan, journal: Journal) -> Iterator[Operation | NotDone]:
+def apply(plan: Plan, journal: Journal) -> Generator[Operation | NotDone, None, None]:
     """Do what is planned; yield every file as it is done, or one of a photo's files and why it did not go.
 
     First puts right what a killed run left. Closing the iterator stops between two photos.
@@ -44,7 +44,7 @@ def apply(plan: Plan, journal: Journal) -> Iterator[Operation | NotDone]:
             _remove_empty_folders(journal, run)
 
 
-def undo(journal: Journal, run: int | None = None) -> Iterator[Operation | NotDone]:
+def undo(journal: Journal, run: int | None = None) -> Generator[Operation | NotDone, None, None]:
     """Take back a run, or the latest one of which something is left: moved files return, copies go.
 
     Only what is unchanged since, and never over another file. What cannot be undone comes with its reason and

@@ -125,3 +125,10 @@ def test_a_linked_folder_is_known_by_its_own_name_if_that_is_there_too(tmp_path)
     (tmp_path / "z_real" / "a.jpg").touch()
     (tmp_path / "a_link").symlink_to(tmp_path / "z_real")
     assert scan([str(tmp_path)]).photos == (str(tmp_path / "z_real" / "a.jpg"),)
+
+
+def test_subfolders_are_left_alone_if_not_wanted(tmp_path):
+    (tmp_path / "inner").mkdir()
+    for name in ("a.jpg", "inner/b.jpg"):
+        (tmp_path / name).touch()
+    assert scan([str(tmp_path)], recursive=False).photos == (str(tmp_path / "a.jpg"),)

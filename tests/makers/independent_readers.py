@@ -244,6 +244,23 @@ def tiff_tags(
     return tags
 
 
+def masked_tiff(block: bytes) -> bytes:
+    """The block without what its first directory has of a rating and of XMP."""
+    order = {b"II": "<", b"MM": ">"}[block[:2]]
+    (start,) = struct.unpack_from(order + "I", block, 4)
+    masked = bytearray(block)
+    for number in range(struct.unpack_from(order + "H", block, start)[0]):
+        entry = start + 2 + 12 * number
+        tag, kind, count = struct.unpack_from(order + "HHI", block, entry)
+        if tag in (RATING, PERCENT):
+            masked[entry + 8 : entry + 12] = bytes(4)
+        elif tag == 700 and _SIZES.get(kind, 0) * count > 4:
+            at = struct.unpack_from(order + "I", block, entry + 8)[0]
+            length = len(block[at : at + _SIZES[kind] * count])
+            masked[at : at + length] = bytes(length)
+    return bytes(masked)
+
+
 def exif_rating(block: bytes) -> tuple[int | None, int | None]:
     """Rating and RatingPercent of a block; None for each that is not there or not a number."""
     order = "little" if block[:2] == b"II" else "big"

@@ -72,6 +72,12 @@ def test_all_that_a_fresh_photo_gets_to_say():
     assert summary(said(), wanted) == "score 0.7321 (was none), stars 4 (was none)"
 
 
+def test_a_reject_is_called_so():
+    reject = Verdict(0.1, -1, "dpiqa_lite", "6f6364567c73", NOON)
+    wanted = changes(said(rating="4", ours="4"), reject, Policy(), keep_rating=False)
+    assert summary(said(rating="4", ours="4"), wanted) == "score 0.1000 (was none), rejected (was 4)"
+
+
 def test_the_score_but_no_stars_where_the_photographer_rated():
     wanted = changes(said(rating="5", exif=5), VERDICT, Policy(labels=True, microsoft=True), keep_rating=True)
     assert wanted.exif is None
@@ -199,3 +205,51 @@ def test_uncertainty_is_written_where_the_model_has_one_and_taken_out_where_not(
     assert changes(said(), sure, Policy(), keep_rating=False).xmp[prop.UNCERTAINTY] == "0.0412"
     document = said(properties={prop.UNCERTAINTY: "0.0412"})
     assert changes(document, VERDICT, Policy(), keep_rating=False).xmp[prop.UNCERTAINTY] is None
+
+
+def by_the_photographer(stars):
+    return Verdict(0.73214, stars, "dpiqa_lite", "6f6364567c73", NOON, rating_by="photographer")
+
+
+@pytest.mark.parametrize("document", [said(), said(rating="2", exif=2), said(rating="2", ours="2", exif=2)])
+@pytest.mark.parametrize(("stars", "exif"), [(5, (5, 99)), (1, (1, 1)), (-1, (0, 0)), (0, (0, 0))])
+def test_the_photographers_stars_replace_whatever_is_there(document, stars, exif):
+    wanted = changes(document, by_the_photographer(stars), Policy(), keep_rating=False)
+    assert wanted.xmp[prop.RATING] == str(stars)
+    assert wanted.exif == ExifRating(*exif)
+    assert wanted.xmp[prop.SCORE] == "0.7321"
+
+
+@pytest.mark.parametrize("stars", [-1, 1, 4, 5])
+@pytest.mark.parametrize("ours", [None, "4"])
+def test_the_photographers_stars_are_theirs_in_the_next_run_too(stars, ours):
+    wanted = changes(said(rating=ours, ours=ours), by_the_photographer(stars), Policy(), keep_rating=False)
+    then = Said(
+        {prop.RATING: str(stars)} if prop.RATING in wanted.xmp else {prop.RATING: ours},
+        ExifRating(max(stars, 0)),
+    )
+    assert wanted.xmp.get(prop.OUR_RATING, ours) is None
+    assert has_users_rating(then)
+
+
+def test_stars_that_the_photographer_takes_away_stay_away():
+    # As in other programs: a 0 beside ours is the photographer's, one without is none.
+    wanted = changes(said(rating="4", ours="4"), by_the_photographer(0), Policy(), keep_rating=False)
+    assert prop.OUR_RATING not in wanted.xmp
+    assert has_users_rating(said(rating=wanted.xmp[prop.RATING], ours="4", exif=wanted.exif.rating))
+
+
+def test_a_colour_of_ours_goes_with_our_stars_and_one_of_the_photographers_stays():
+    ours = said(rating="1", ours="1", properties={prop.LABEL: "Red", prop.OUR_LABEL: "Red"})
+    theirs = said(rating="1", ours="1", properties={prop.LABEL: "Blue"})
+    policy = Policy(labels=True)
+    assert changes(ours, by_the_photographer(5), policy, keep_rating=False).xmp[prop.LABEL] is None
+    assert prop.LABEL not in changes(theirs, by_the_photographer(5), policy, keep_rating=False).xmp
+
+
+def test_what_says_the_photographers_stars_already_is_left_alone():
+    first = changes(said(), by_the_photographer(3), Policy(microsoft=True), keep_rating=False)
+    assert first.xmp[prop.MICROSOFT_RATING] == "50"
+    assert not changes(
+        Said(first.xmp, first.exif), by_the_photographer(3), Policy(microsoft=True), keep_rating=False
+    )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpiqa_desktop.metadata.splice import Splice, inverse, spliced, trimmed
+from dpiqa_desktop.metadata.splice import Splice, inverse, spliced
 
 
 @st.composite
@@ -29,15 +29,6 @@ def test_the_inverse_gives_back_the_same_bytes(change):
         expected = expected[: splice.offset] + splice.new + expected[splice.offset + len(splice.old) :]
     assert changed == expected
     assert b"".join(spliced(BytesIO(changed), inverse(splices))) == content
-
-
-@given(st.integers(0, 9), st.binary(max_size=8), st.binary(max_size=8))
-def test_trimmed_it_is_the_same_change(offset, old, new):
-    splice = trimmed(Splice(offset, old, new))
-    content = b"." * offset + old + b"!"
-    assert b"".join(spliced(BytesIO(content), (splice,))) == b"." * offset + new + b"!"
-    assert not (splice.old and splice.new and splice.old[0] == splice.new[0])
-    assert not (splice.old and splice.new and splice.old[-1] == splice.new[-1])
 
 
 def test_a_file_larger_than_a_block(tmp_path):

@@ -584,3 +584,23 @@ def test_scores_that_are_taken_over_cost_no_burst(shoot, store, write):
     assert sync([str(photo)], store, model) == 1
     found = store.find(str(photo), file_state(str(photo)), model)
     assert (found.captured_at, found.likeness) == (17.0, 3)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.dng"])
+def test_the_photographers_stars_from_the_window_replace_a_rating_and_can_be_taken_back(
+    shoot, write, take_back, name
+):
+    photo = shoot / name
+    save_photo(shoot / "new.tif" if name == "a.dng" else photo)
+    if name == "a.dng":  # what a RAW file is built like
+        (shoot / "new.tif").rename(photo)
+    before = tree(shoot)
+    write(photo)
+    ours = tree(shoot)
+    (outcome,) = write(photo, dataclasses.replace(VERDICT, stars=2, rating_by="photographer"))
+    assert "stars 2 (was 4" in outcome.summary
+    (kept,) = write(photo, BETTER)
+    assert kept.rating_kept, "it is theirs from then on"
+    for run, state in ((3, None), (2, ours), (1, before)):
+        take_back(run)
+        assert state is None or tree(shoot) == state

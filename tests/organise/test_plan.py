@@ -6,7 +6,7 @@ import sys
 import pytest
 from makers.photo_folders import contents, put
 
-from dpiqa_desktop.organise import plan_copy, plan_move
+from dpiqa_desktop.organise import plan_chosen, plan_copy, plan_move
 from dpiqa_plugin.errors import UsageError
 
 
@@ -166,3 +166,17 @@ def test_names_of_any_bytes(tmp_path):
     name = os.fsdecode(b"caf\xe9\n")
     put(tmp_path, [f"{name}.jpg", f"{name}.xmp"])
     assert len(_move(tmp_path, {f"{name}.jpg": 0}).operations) == 2
+
+
+@pytest.mark.parametrize("kind", ["move", "copy"])
+def test_just_the_chosen_photos_go_whole_and_with_their_folders(tmp_path, kind):
+    put(tmp_path, ["a.jpg", "a.cr2", "a.xmp", "day 1/b.jpg", "c.jpg"])
+    before = contents(tmp_path)
+    chosen = [str(tmp_path / name) for name in ("day 1/b.jpg", "a.jpg", "gone.jpg")]
+    plan = plan_chosen(kind, chosen, [str(tmp_path)], str(tmp_path / "to"))
+    assert _pairs(tmp_path, plan) == {
+        name: os.path.join("to", name) for name in ("a.cr2", "a.jpg", "a.xmp", os.path.join("day 1", "b.jpg"))
+    }
+    assert {operation.kind for operation in plan.operations} == {kind}
+    assert [os.path.basename(left.path) for left in plan.left] == ["gone.jpg"]
+    assert contents(tmp_path) == before

@@ -1,5 +1,6 @@
 """The student's recipe on reduced models: it learns opinion and the teacher's map, from the right views."""
 
+import importlib
 from dataclasses import replace
 
 import pytest
@@ -42,7 +43,7 @@ def train(photos, tmp_path):
 
 
 def test_score_and_map_are_learnt_on_a_few_photos(train):
-    config = replace(STUDENT, epochs=2, lr=1e-3, micro_batch=4, flips=False, checkpoint_steps=100)
+    config = replace(STUDENT, epochs=5, lr=1e-3, micro_batch=4, flips=False, checkpoint_steps=100)
     log = train(config, repeat=10).with_name("tensorboard")
     for part, share in (("score", 0.5), ("map", 0.7)):
         found = list(logged(log, f"training/{part}").values())
@@ -69,14 +70,18 @@ def test_a_teacher_from_a_file_is_asked_in_the_range_it_was_trained_in(train, ph
     teacher.set_prompt_embeddings(prompts)
     monkeypatch.setattr(recipe, "load_prompt_embeddings", lambda _path: prompts)
     monkeypatch.setattr(
-        "dpiqa_plugin.models.teacher.TeacherConfig",
+        importlib.import_module("dpiqa_plugin.models.teacher"),
+        "TeacherConfig",
         lambda vae_range="unit": replace(REDUCED_TEACHER, vae_range=vae_range),
     )
     trunk = tmp_path / "trunk.safetensors"
     features = Student(REDUCED).base_model.features.state_dict()
     save_file({f"features.{name}": x for name, x in features.items()}, trunk)
-    monkeypatch.setattr("dpiqa_plugin.models.student.StudentConfig", lambda: REDUCED)
-    config = replace(STUDENT, epochs=1, flips=False)
+    monkeypatch.setattr(
+        importlib.import_module("dpiqa_plugin.models.student"), "StudentConfig", lambda: REDUCED
+    )
+    # So slow that the student stays what it was: its map may die at the test's usual rate.
+    config = replace(STUDENT, epochs=1, flips=False, lr=1e-6)
     train(config, reduced=False, teacher=str(weights), trunk=trunk)
     entries = [load_file(path) for path in tmp_path.rglob("teacher/**/*.safetensors")]
     found = sorted(entry["teacher_score"].item() for entry in entries)

@@ -1,5 +1,6 @@
 """The teacher's recipe on the reduced model: it learns, trains what it should, and nothing stale is used."""
 
+import importlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from makers.event_log import logged
 from makers.tiny_papers import TEACHER, save_tiny_koniq
 from safetensors.torch import load_file
 
+from dpiqa_plugin import metrics
 from dpiqa_plugin.metrics import DPIQA
 from dpiqa_plugin.models.teacher import REDUCED, Teacher
 from dpiqa_plugin.weights_file import about
@@ -77,10 +79,9 @@ def test_the_best_epoch_is_what_the_metric_loads(finished):
 
 def test_the_metric_obeys_the_vae_range_that_the_file_names(train, monkeypatch):
     weights = train(replace(TEACHER, epochs=1, vae_range="signed"))
-    monkeypatch.setattr("dpiqa_plugin.models.teacher.TeacherConfig", reduced_config)
-    monkeypatch.setattr(
-        "dpiqa_plugin.metrics.load_prompt_embeddings", lambda *_: torch.zeros(REDUCED.prompt_shape)
-    )
+    teacher = importlib.import_module("dpiqa_plugin.models.teacher")
+    monkeypatch.setattr(teacher, "TeacherConfig", reduced_config)
+    monkeypatch.setattr(metrics, "load_prompt_embeddings", lambda *_: torch.zeros(REDUCED.prompt_shape))
     assert DPIQA(weights=weights).model.config.vae_range == "signed"
 
 

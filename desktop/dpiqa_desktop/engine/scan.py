@@ -40,8 +40,10 @@ class Found:
     paired: int = 0
 
 
-def scan(paths: Sequence[str], may_be_empty: bool = False) -> Found:
+def scan(paths: Sequence[str], may_be_empty: bool = False, recursive: bool = True) -> Found:
     """List the photos under ``paths``: folders are walked, files are taken whatever they are called.
+
+    Not ``recursive``: of folders only what is in them, without their subfolders.
 
     Symlinks are followed, and a folder that several of them lead to is walked once. Names that begin with a
     dot are left out, as ``ls`` does: cameras' and macOS's ``._IMG_1.JPG`` are no photos. Of each photo only
@@ -62,7 +64,7 @@ def scan(paths: Sequence[str], may_be_empty: bool = False) -> Found:
         if not os.path.isdir(path):
             photos.setdefault(os.path.abspath(path), path)
             continue
-        for item in _walk(path, walked):
+        for item in _walk(path, walked, recursive):
             if isinstance(item, Failed):
                 unreadable.append(item)
                 continue
@@ -76,7 +78,7 @@ def scan(paths: Sequence[str], may_be_empty: bool = False) -> Found:
     return Found(tuple(photos.values()), tuple(unreadable), paired)
 
 
-def _walk(top: str, walked: set[tuple[int, int]]) -> Iterator[list[str] | Failed]:
+def _walk(top: str, walked: set[tuple[int, int]], recursive: bool) -> Iterator[list[str] | Failed]:
     """Yield each folder's photos, or why it is unreadable; ``walked``: device and inode of those seen."""
     # A stack, not recursion: a folder tree may be deeper than Python's recursion limit.
     # Links come last, so that a folder is known by its own name if that is below ``top``, too.
@@ -96,7 +98,7 @@ def _walk(top: str, walked: set[tuple[int, int]]) -> Iterator[list[str] | Failed
         yield [
             entry.path for entry in entries if _suffix(entry.name) in PHOTO_SUFFIXES and not _is_folder(entry)
         ]
-        inner = [entry for entry in entries if _is_folder(entry)]
+        inner = [entry for entry in entries if _is_folder(entry)] if recursive else []
         folders.extend(entry.path for entry in reversed(inner) if not entry.is_symlink())
         linked.extend(entry.path for entry in inner if entry.is_symlink())
 

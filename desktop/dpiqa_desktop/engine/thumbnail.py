@@ -55,6 +55,26 @@ def thumbnail(path: str, side: int) -> bytes:
             return _as_jpeg(upright(small, exif_orientation(image)))
 
 
+def embedded_thumbnail(path: str) -> bytes | None:
+    """The picture that the camera put into a file, upright, as a JPEG file; None if it would not do.
+
+    No pixel of the photo itself is read: this takes a tenth of the time of ``thumbnail``, or less.
+
+    Raises:
+        PhotoError: with the reason, whatever is wrong with the file.
+    """
+    with reading(path):
+        if is_raw(path):
+            return None
+        with open_image(path) as image:
+            small = _embedded(image, 1)
+            return (
+                None
+                if small is None
+                else _as_jpeg(upright(np.asarray(to_rgb(small)), exif_orientation(image)))
+            )
+
+
 def _small(image: Image.Image, side: int) -> np.ndarray:
     """RGB as it lies in the file, of at most ``side`` pixels."""
     refuse_bomb(image.size)

@@ -13,6 +13,7 @@ from typing import BinaryIO
 _MAGIC_NUMBERS = {42, 0x0055, 0x4F52, 0x5352}
 _ASCII = 2
 _NUMBERS = {3: "H", 4: "I", 13: "I"}
+_RATIONAL = 5
 _SUB_DIRECTORIES = 0x014A
 # Offsets and byte counts of strips and of tiles.
 _PIXEL_DATA = ((0x0111, 0x0117), (0x0144, 0x0145))
@@ -61,6 +62,20 @@ class Tiff:
             return ()
         size = count * struct.calcsize(_NUMBERS[kind])
         return struct.unpack(f"{self._order}{count}{_NUMBERS[kind]}", self._values(entry, size, size))
+
+    def rational(self, entry: bytes | None) -> float | None:
+        """The first fraction of an entry; None if it has none.
+
+        Raises:
+            ZeroDivisionError: it is a number over 0, by which some programs say infinite, some unknown.
+        """
+        if entry is None:
+            return None
+        kind, count = struct.unpack(self._order + "HI", entry[:6])
+        if kind != _RATIONAL or not count:
+            return None
+        above, below = struct.unpack(self._order + "II", self._values(entry, 8, 8))
+        return float(above / below)
 
     def end_of_pixels(self) -> int:
         """Where in the file the last strip or tile of all its images ends, as its directories say."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from dpiqa_desktop.engine.store import FileState, file_state
 from dpiqa_desktop.metadata import xmp
+from dpiqa_desktop.metadata.difference import differences
 from dpiqa_desktop.metadata.embedded import Embedded, UnsafeError
 from dpiqa_desktop.metadata.formats import format_of
 from dpiqa_desktop.metadata.plan import Said, Wanted
 from dpiqa_desktop.metadata.read import open_regular, read_packet, said_by
-from dpiqa_desktop.metadata.splice import Splice, trimmed
+from dpiqa_desktop.metadata.splice import Splice
 
 Decide = Callable[[Said], Wanted]
 """From what a file says to what of it has to change."""
@@ -65,7 +66,7 @@ def embedded_change(path: str, decide: Decide) -> FileChange | None:
         if (now.xmp, now.exif, now.extended_xmp) != (packet, exif, embedded.extended_xmp):
             raise UnsafeError("it would not read back as it was written, and is left as it was")
 
-    return FileChange(path, state, tuple(map(trimmed, splices)), said, wanted, verify)
+    return FileChange(path, state, _shortened(splices), said, wanted, verify)
 
 
 def sidecar_change(path: str, exists: bool, decide: Decide) -> FileChange | None:
@@ -89,7 +90,18 @@ def sidecar_change(path: str, exists: bool, decide: Decide) -> FileChange | None
         if read_packet(changed) != content:
             raise UnsafeError("it would not read back as it was written, and is left as it was")
 
-    return FileChange(path, state, (trimmed(Splice(0, packet, content)),), said, wanted, verify)
+    return FileChange(path, state, _shortened([Splice(0, packet, content)]), said, wanted, verify)
+
+
+def _shortened(splices: Sequence[Splice]) -> tuple[Splice, ...]:
+    """The same changes without most of what stays, for the journal; in their order."""
+    return tuple(
+        part
+        for splice in splices
+        for part in (
+            differences(splice.offset, splice.old, splice.new) if splice.old and splice.new else (splice,)
+        )
+    )
 
 
 def _new_packet(embedded: Embedded, wanted: Wanted) -> bytes | None:

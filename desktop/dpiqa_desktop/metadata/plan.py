@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import Literal
 
 from dpiqa_desktop.metadata import properties as prop
 from dpiqa_desktop.metadata.embedded import ExifRating
@@ -18,10 +19,12 @@ class Verdict:
 
     Attributes:
         score: 0 to 1; models that overshoot are cut.
-        stars: 1 to 5, or -1 for a reject.
+        stars: 1 to 5, or -1 for a reject; by the photographer also 0, unrated.
         model, model_hash: what gave the score; only scores of the same of both can be compared.
         scored_at: with a time zone.
         uncertainty: in the score's unit; None if the model does not say.
+        rating_by: who gave the stars. The photographer's replace any rating that is there, as it is theirs
+            to change, and are not marked as ours.
     """
 
     score: float
@@ -30,6 +33,7 @@ class Verdict:
     model_hash: str
     scored_at: datetime
     uncertainty: float | None = None
+    rating_by: Literal["model", "photographer"] = "model"
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,11 @@ def changes(said: Said, verdict: Verdict, policy: Policy, keep_rating: bool) -> 
         prop.MODEL_HASH: verdict.model_hash,
     }
     exif = None
-    if not keep_rating:
+    if verdict.rating_by == "photographer":
+        xmp |= _photographers_rating(said, verdict.stars, policy)
+        if said.exif is not None:
+            exif = ExifRating(max(verdict.stars, 0), prop.microsoft_rating(verdict.stars))
+    elif not keep_rating:
         xmp |= _rating(said, verdict.stars, policy)
         if said.exif is not None:
             exif = ExifRating(max(verdict.stars, 0), prop.percent(score, verdict.stars))
@@ -140,7 +148,8 @@ def summary(said: Said, wanted: Wanted) -> str:
         parts.append(f"score {wanted.xmp[prop.SCORE]} (was {said.text(prop.SCORE) or 'none'})")
     stars = wanted.xmp.get(prop.RATING, wanted.exif and wanted.exif.rating)
     if stars is not None:
-        parts.append(f"stars {stars} (was {_ratings_in_words(said)})")
+        word = "rejected" if stars == "-1" else f"stars {stars}"
+        parts.append(f"{word} (was {_ratings_in_words(said)})")
     if prop.LABEL in wanted.xmp:
         parts.append(f"label {wanted.xmp[prop.LABEL]} (was {said.text(prop.LABEL) or 'none'})")
     for name in (prop.KEYWORDS, prop.HIERARCHICAL_KEYWORDS):
@@ -163,12 +172,25 @@ def _ratings_in_words(said: Said) -> str:
 
 
 def _rating(said: Said, stars: int, policy: Policy) -> dict[Name, Change]:
-    xmp: dict[Name, Change] = {prop.RATING: str(stars), prop.OUR_RATING: str(stars)}
+    return _stars(said, stars, policy) | {prop.OUR_RATING: str(stars)} | _label(said, stars, policy)
+
+
+def _photographers_rating(said: Said, stars: int, policy: Policy) -> dict[Name, Change]:
+    xmp = _stars(said, stars, policy)
+    if said.text(prop.LABEL) is not None and said.text(prop.LABEL) == said.text(prop.OUR_LABEL):
+        xmp |= {prop.LABEL: None, prop.OUR_LABEL: None}  # a colour of ours goes with our stars
+    if stars != 0:  # beside ours, a 0 is the photographer's; without, it would be none
+        xmp[prop.OUR_RATING] = None
+    return xmp
+
+
+def _stars(said: Said, stars: int, policy: Policy) -> dict[Name, Change]:
+    xmp: dict[Name, Change] = {prop.RATING: str(stars)}
     # One that is there must follow: two that differ would help nobody.
     there = [name for name in prop.MICROSOFT_RATINGS if name in said.properties]
     for name in there or [prop.MICROSOFT_RATING] * policy.microsoft:
         xmp[name] = str(prop.microsoft_rating(stars))
-    return xmp | _label(said, stars, policy)
+    return xmp
 
 
 def _label(said: Said, stars: int, policy: Policy) -> dict[Name, Change]:

@@ -27,18 +27,6 @@ class Splice:
     new: bytes
 
 
-def trimmed(splice: Splice) -> Splice:
-    """The same change without what old and new begin and end with in common."""
-    shorter = min(len(splice.old), len(splice.new))
-    start = _in_common(splice.old, splice.new)
-    end = min(_in_common(splice.old[::-1], splice.new[::-1]), shorter - start)
-    return Splice(
-        splice.offset + start,
-        splice.old[start : len(splice.old) - end],
-        splice.new[start : len(splice.new) - end],
-    )
-
-
 def inverse(splices: Sequence[Splice]) -> tuple[Splice, ...]:
     """The splices that lead from the changed file back to the one before.
 
@@ -74,14 +62,6 @@ def spliced(file: BinaryIO, splices: Sequence[Splice]) -> Iterator[bytes]:
             yield splice.new
         at = splice.offset + len(splice.old)
     yield from _copied(file, at, None)
-
-
-def _in_common(first: bytes, second: bytes) -> int:
-    """With how many equal bytes both begin."""
-    length = min(len(first), len(second))
-    if first[:length] == second[:length]:
-        return length
-    return next(at for at in range(length) if first[at] != second[at])
 
 
 def _copied(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:

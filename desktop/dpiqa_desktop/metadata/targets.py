@@ -128,7 +128,8 @@ def plan_photo(photo: str, verdict: Verdict, settings: Settings, listing: Listin
         family = _Family(photo, listing)
     except OSError as error:
         return [NotWritten(photo, error.strerror or str(error))]
-    keep = not settings.policy.overwrite_ratings and family.has_users_rating()
+    replaces = settings.policy.overwrite_ratings or verdict.rating_by == "photographer"
+    keep = not replaces and family.has_users_rating()
 
     def decide(said: Said) -> Wanted:
         return changes(said, verdict, settings.policy, keep)

@@ -1,0 +1,298 @@
+"""The window: puts the parts together, and hands on what one of them has to tell the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QUndoStack
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QMainWindow,
+    QMessageBox,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from dpiqa_desktop.engine.marks import Marks
+from dpiqa_desktop.gui.actions import make_actions
+from dpiqa_desktop.gui.bridge import Bridge, Ready
+from dpiqa_desktop.gui.burst_list import BurstList
+from dpiqa_desktop.gui.counted import photos
+from dpiqa_desktop.gui.file_actions import FileActions
+from dpiqa_desktop.gui.filter_bar import FilterBar
+from dpiqa_desktop.gui.histogram import Histogram
+from dpiqa_desktop.gui.marking import Marking
+from dpiqa_desktop.gui.marks_keeper import MarksKeeper
+from dpiqa_desktop.gui.message_bar import MessageBar
+from dpiqa_desktop.gui.photo_filter import PhotoFilter, Wanted
+from dpiqa_desktop.gui.photo_item import Mark
+from dpiqa_desktop.gui.photo_loader import PhotoLoader
+from dpiqa_desktop.gui.photo_model import PhotoModel
+from dpiqa_desktop.gui.quality_map import QualityMaps
+from dpiqa_desktop.gui.recent_folders import recent_folders
+from dpiqa_desktop.gui.scoring import Scoring
+from dpiqa_desktop.gui.scoring_bar import ScoringBar
+from dpiqa_desktop.gui.settings import Settings, apply_theme
+from dpiqa_desktop.gui.settings_dialog import SettingsDialog
+from dpiqa_desktop.gui.shortcut_sheet import ShortcutSheet
+from dpiqa_desktop.gui.side_panels import SidePanels
+from dpiqa_desktop.gui.thumbnails import Thumbnails
+from dpiqa_desktop.gui.views import Views
+from dpiqa_desktop.gui.window_state import restore_state, save_state
+from dpiqa_plugin import __version__
+from dpiqa_plugin.cards import CARDS
+
+_DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+class MainWindow(QMainWindow):
+    """All of the application that is seen.
+
+    Args:
+        marks: keeps what the photographer says; closed with the window.
+        thumbnails: gives the tiles their pictures; closed with the window.
+    """
+
+    def __init__(self, marks: Marks, thumbnails: Thumbnails) -> None:
+        super().__init__()
+        self._marks = MarksKeeper(marks, self)
+        self.model = PhotoModel(self._marks, self)
+        self.photos = PhotoFilter(self.model, self)
+        self.bridge = Bridge(self._marks.all_below, self)
+        self.undo_stack = QUndoStack(self)
+        self.settings = Settings(self)
+        self.messages = MessageBar()
+        self.histogram = Histogram()
+        self.bursts = BurstList()
+        self.filter_bar = FilterBar()
+        self.scoring_bar = ScoringBar(tuple(CARDS), _DEVICES)
+        self.thumbnails = thumbnails
+        self._loader = PhotoLoader(parent=self)
+        self._maps = QualityMaps(lambda: self.scoring.backend(), self)
+        self.views = Views(self.model, self.photos, thumbnails, self._loader, self._maps)
+        self.scoring = Scoring(
+            self.bridge,
+            self.model,
+            self.scoring_bar,
+            self.messages,
+            self.views.empty,
+            self.settings.star_rule,
+            self,
+        )
+        self.marking = Marking(self.model, self.undo_stack, self.views.meant, self)
+        self.files = FileActions(self.model, self.scoring, self.settings, self.messages, self.reload, self)
+        self.actions_by_name = make_actions(self, self._slots())
+        self._filter_row = QToolBar(self.tr("Filter"))
+        self._lay_out()
+        self._connect()
+        self._restore()
+        self._enable()
+
+    def open(self, path: str) -> None:
+        """Show and score the photos of a folder; of a file, those of its folder."""
+        folder = os.path.abspath(path)
+        if os.path.isfile(folder):
+            folder = os.path.dirname(folder)
+        self.undo_stack.clear()
+        self.messages.clear()
+        self.thumbnails.forget()
+        self._loader.clear()
+        self._maps.clear()
+        self.views.show_grid()
+        name = os.path.basename(folder) or folder
+        self.setWindowTitle(f"{name.encode('utf-8', 'replace').decode()} \N{EM DASH} dpiqa")
+        self.scoring.open(folder, self.actions_by_name["recursive"].isChecked())
+
+    def choose_folder(self) -> None:
+        """Ask for a folder, and open it."""
+        recent = recent_folders()
+        start = os.path.dirname(recent[0]) if recent else os.path.expanduser("~")
+        folder = QFileDialog.getExistingDirectory(self, self.tr("Open a folder of photos"), start)
+        if folder:
+            self.open(folder)
+
+    def reload(self) -> None:
+        """Look for new photos, and score them."""
+        if self.scoring.folder is not None:
+            self.messages.clear()
+            self.scoring.open(self.scoring.folder, self.actions_by_name["recursive"].isChecked())
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        """Take what lies on a disk."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        """Open it."""
+        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        event.acceptProposedAction()
+        self.open(paths[0])
+        if len(paths) > 1:
+            self.messages.say(self.tr("One folder can be open at a time: it is the first of these."))
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        """Keep how the window looks, and end what works for it."""
+        self.views.show_grid()  # with its panels
+        save_state(self, self.filter_bar, self.photos.sort_order)
+        for part in (self.bridge, self._marks, self._maps, self._loader, self.thumbnails):
+            part.close()
+        super().closeEvent(event)
+
+    def _slots(self) -> dict[str, Callable[..., object]]:
+        """By the names in the table of actions."""
+        own: dict[str, Callable[..., object]] = {
+            "open": self.choose_folder,
+            "recursive": lambda _: self.reload(),
+            "reload": self.reload,
+            "quit": self.close,
+            "undo": self.undo_stack.undo,
+            "redo": self.undo_stack.redo,
+            "find": self._find,
+            "show_all": self.filter_bar.clear,
+            "pause": self.scoring.pause_or_go_on,
+            "cancel": self.bridge.cancel,
+            "apply_thresholds": self._apply_thresholds,
+            "settings": lambda: SettingsDialog(self.settings, self).open(),
+            "shortcuts": lambda: ShortcutSheet(self).open(),
+            "about": self._about,
+        }
+        return own | self.views.slots() | self.marking.slots() | self.files.slots()
+
+    def _lay_out(self) -> None:
+        self.setWindowTitle("dpiqa")
+        self.setAcceptDrops(True)
+        self.resize(1200, 800)
+        central = QWidget()
+        layout = QVBoxLayout(central)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.messages)
+        layout.addWidget(self.views, 1)
+        self.setCentralWidget(central)
+        self.addToolBarBreak()
+        self.addToolBar(self._filter_row)
+        self._filter_row.setObjectName("filter")
+        self._filter_row.setMovable(False)
+        self._filter_row.addWidget(self.filter_bar)
+        self._panels = SidePanels(
+            self,
+            (
+                ("scores", self.tr("Scores"), self.histogram),
+                ("bursts", self.tr("Bursts"), self.bursts),
+            ),
+            self.menuBar(),
+        )
+        self.statusBar().addWidget(self.scoring_bar, 1)
+        self.statusBar().setSizeGripEnabled(False)
+
+    def _connect(self) -> None:
+        views, bar = self.views, self.filter_bar
+        self.scoring.state_changed.connect(self._enable)
+        self.scoring.failures_wanted.connect(lambda: bar.set_wanted(Wanted(state="failed")))
+        self.scoring.model_ready.connect(self._take_scale)
+        self.scoring_bar.model_chosen.connect(self._keep_model)
+        self.settings.changed.connect(self._setting_changed)
+        self.histogram.thresholds_changed.connect(self.settings.set_thresholds)
+        self.histogram.apply_wanted.connect(self._apply_thresholds)
+        self.bursts.chosen.connect(views.grid.set_current)
+        self.bursts.compare_wanted.connect(views.show_compare)
+        self._marks.failed.connect(lambda text: self.messages.say(text))
+        self.model.scores_changed.connect(self._scores_changed)
+        self.marking.said.connect(self.messages.remark)
+        views.compare.marks_chosen.connect(self._keep_compared)
+        views.view_changed.connect(self._show_surroundings)
+        views.empty.open_wanted.connect(self.choose_folder)
+        views.empty.folder_chosen.connect(self.open)
+        views.empty.show_all_wanted.connect(bar.clear)
+        views.grid.side_changed.connect(bar.size_slider.setValue)
+        bar.wanted_changed.connect(self.photos.want)
+        bar.sort_changed.connect(self.photos.sort_by)
+        bar.side_changed.connect(views.grid.set_side)
+        self.photos.shown_changed.connect(self._say_count)
+        self.undo_stack.indexChanged.connect(self._enable)
+
+    def _restore(self) -> None:
+        restore_state(self, self.filter_bar)
+        self.actions_by_name["recursive"].setChecked(True)
+        self.scoring_bar.choose(self.settings.metric, self.settings.device)
+        self.histogram.set_thresholds(*self.settings.thresholds)
+        apply_theme(self.settings.theme)
+        self.views.empty.show_start(recent_folders())
+
+    def _enable(self) -> None:
+        """Grey out what makes no sense now."""
+        stack, running, there = self.undo_stack, self.bridge.running, bool(self.model.items())
+        undo, redo = self.actions_by_name["undo"], self.actions_by_name["redo"]
+        undo.setEnabled(stack.canUndo())
+        redo.setEnabled(stack.canRedo())
+        undo.setText(self.tr("&Undo {what}").format(what=stack.undoText()).strip())
+        redo.setText(self.tr("&Redo {what}").format(what=stack.redoText()).strip())
+        for name in ("pause", "cancel"):
+            self.actions_by_name[name].setEnabled(running)
+        pause = self.tr("&Go on scoring") if self.bridge.paused else self.tr("P&ause scoring")
+        self.actions_by_name["pause"].setText(pause)
+        self.actions_by_name["reload"].setEnabled(self.scoring.folder is not None)
+        for name in self.views.slots() | self.marking.slots() | self.files.slots():
+            self.actions_by_name[name].setEnabled(there)
+        self.actions_by_name["apply_thresholds"].setEnabled(there)
+        self.actions_by_name["undo_writing"].setEnabled(True)  # of a run of dpiqa-batch, too
+        self._show_surroundings()
+
+    def _show_surroundings(self) -> None:
+        """The photo has the window for itself; the panels come back with the grid."""
+        self.actions_by_name[self.views.view].setChecked(True)
+        grid = self.views.view == "grid" and bool(self.model.items())
+        self._panels.make_way(not grid)
+        self._filter_row.setVisible(grid)
+
+    def _say_count(self) -> None:
+        self.filter_bar.say_count(self.photos.rowCount(), self.model.rowCount())
+        self._enable()
+
+    def _keep_compared(self, marks: dict[str, Mark]) -> None:
+        self.marking.apply(marks, self.tr("keep one of {photos}").format(photos=photos(len(marks))))
+        self.views.show_grid()
+
+    def _keep_model(self, metric: str, device: str) -> None:
+        if metric in CARDS:  # others are chosen for the time being
+            self.settings.set_value("model/metric", metric)
+        if device in _DEVICES:
+            self.settings.set_value("model/device", device)
+        self._maps.set_backend(self.scoring.backend)
+
+    def _setting_changed(self, key: str) -> None:
+        if key.startswith("model/"):
+            self.scoring.choose_model(self.settings.metric, self.settings.device)
+        elif key == "scores/stars":
+            self.scoring.give_stars()
+        elif key == "window/theme":
+            apply_theme(self.settings.theme)
+        elif self.histogram.thresholds != self.settings.thresholds:
+            self.histogram.set_thresholds(*self.settings.thresholds)
+
+    def _take_scale(self, ready: Ready) -> None:
+        self.histogram.set_scale(ready.score_range, ready.lower_better)
+        if ready.score_range is not None:
+            self.filter_bar.set_score_range(*ready.score_range)
+
+    def _scores_changed(self) -> None:
+        self.histogram.set_scores([item.score for item in self.model.items() if item.score is not None])
+        self.bursts.show_bursts(self.model.items())
+        self._say_count()
+
+    def _apply_thresholds(self) -> None:
+        self.marking.flag_by_score(self.model.items(), *self.histogram.thresholds)
+
+    def _find(self) -> None:
+        self.views.show_grid()
+        self.filter_bar.text.setFocus()
+        self.filter_bar.text.selectAll()
+
+    def _about(self) -> None:
+        text = self.tr(
+            "dpiqa {version}\n\nScores photos by their technical quality, on this computer.\n"
+            "Code and bundled model: Apache License 2.0."
+        )
+        QMessageBox.about(self, self.tr("About dpiqa"), text.format(version=__version__))

@@ -1,0 +1,109 @@
+"""What keys and buttons say of photos: stars, picks, rejects; each can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QUndoStack
+
+from dpiqa_desktop.gui import counted
+from dpiqa_desktop.gui.photo_item import Flag, Mark, PhotoItem
+from dpiqa_desktop.gui.photo_model import PhotoModel
+from dpiqa_desktop.gui.undo import SetMarks
+
+
+class Marking(QObject):
+    """Marks the photos that the user means.
+
+    Args:
+        model: of all photos.
+        stack: takes what was done.
+        meant: gives the photos that are selected or looked at.
+        parent: of the object.
+
+    Signals:
+        said: what was done, in a few words.
+    """
+
+    said = Signal(str)
+
+    def __init__(
+        self,
+        model: PhotoModel,
+        stack: QUndoStack,
+        meant: Callable[[], Sequence[PhotoItem]],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._model = model
+        self._stack = stack
+        self._meant = meant
+
+    def slots(self) -> dict[str, Callable[..., object]]:
+        """By the names in the table of actions."""
+        rating = {f"stars_{stars}": partial(self.rate, stars) for stars in range(6)}
+        return {
+            **rating,
+            "unrate": partial(self.rate, None),
+            "pick": partial(self.flag, "picked"),
+            "reject": partial(self.flag, "rejected"),
+            "unflag": partial(self.flag, None),
+            "keep_best": self.keep_best,
+        }
+
+    def rate(self, stars: int | None) -> None:
+        """Give 0 to 5 stars; None leaves it to the score again."""
+        mark_of: dict[Flag | None, Mark] = {flag: Mark(stars, flag) for flag in ("picked", "rejected", None)}
+        marks = {item.path: mark_of[item.mark.flag] for item in self._meant()}
+        self.apply(marks, self.tr("stars") if stars is None else counted.stars(stars))
+
+    def flag(self, flag: Flag | None) -> None:
+        """Pick, reject, or neither."""
+        names = {"picked": self.tr("pick"), "rejected": self.tr("reject"), None: self.tr("unflag")}
+        # Of thousands at once many are equal: to look them up takes a fifth of making them.
+        mark_of = {stars: Mark(stars, flag) for stars in (None, 0, 1, 2, 3, 4, 5)}
+        marks = {item.path: mark_of[item.mark.stars] for item in self._meant()}
+        self.apply(marks, names[flag])
+
+    def keep_best(self) -> None:
+        """In the bursts of the photos meant: pick the best, reject the others."""
+        bursts = {item.burst for item in self._meant() if item.burst is not None}
+        if not bursts:
+            self.said.emit(self.tr("This photo is in no burst"))
+            return
+        marks = {
+            item.path: Mark(item.mark.stars, "picked" if item.best_of_burst else "rejected")
+            for item in self._model.items()
+            if item.burst in bursts
+        }
+        self.apply(marks, self.tr("keep the best"))
+
+    def flag_by_score(self, items: Iterable[PhotoItem], reject_below: float, pick_from: float) -> None:
+        """Flag photos by two scores, reaching the second is enough; those that have a flag keep it.
+
+        Of a metric whose lower scores are better, those above the first are rejected.
+        """
+        marks = {}
+        sign = -1 if self._model.lower_better else 1
+        for item in items:
+            if item.score is None or item.mark.flag is not None:
+                continue
+            if sign * item.score < sign * reject_below:
+                marks[item.path] = Mark(item.mark.stars, "rejected")
+            elif sign * item.score >= sign * pick_from:
+                marks[item.path] = Mark(item.mark.stars, "picked")
+        self.apply(marks, self.tr("flag by score"))
+        picked = sum(mark.flag == "picked" for mark in marks.values())
+        said = self.tr("{picked} picked, {rejected} rejected; photos that had a flag kept it")
+        self.said.emit(said.format(picked=f"{picked:,}", rejected=f"{len(marks) - picked:,}"))
+
+    def apply(self, marks: Mapping[str, Mark], text: str) -> None:
+        """Set marks as one step that can be undone; those that are so already are passed over."""
+        items = [(self._model.item(path), mark) for path, mark in marks.items()]
+        changed = [(item, mark) for item, mark in items if item is not None and item.mark != mark]
+        if changed:
+            before = {item.path: item.mark for item, _ in changed}
+            after = {item.path: mark for item, mark in changed}
+            self._stack.push(SetMarks(self._model, before, after, text))

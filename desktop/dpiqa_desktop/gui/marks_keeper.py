@@ -1,0 +1,47 @@
+"""Keeps marks without making the window wait for the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from PySide6.QtCore import QObject, Signal
+
+from dpiqa_desktop.engine.marks import Mark, Marks
+
+
+class MarksKeeper(QObject):
+    """Writes marks in a thread of its own, one change after the other.
+
+    Args:
+        marks: the store of them; closed with this.
+        parent: of the object.
+
+    Signals:
+        failed: marks could not be kept; why, for the user's eyes.
+    """
+
+    failed = Signal(str)
+
+    def __init__(self, marks: Marks, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._marks = marks
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="marks")
+
+    def all_below(self, folder: str) -> dict[str, Mark]:
+        """See ``Marks.all_below``; what was set before is in it."""
+        return self._pool.submit(self._marks.all_below, folder).result()
+
+    def set(self, marks: Mapping[str, Mark]) -> None:
+        """Keep these as soon as may be; a failure is told by ``failed``."""
+        self._pool.submit(self._marks.set, dict(marks)).add_done_callback(self._done)
+
+    def close(self) -> None:
+        """Keep what is still waiting, and close the store."""
+        self._pool.shutdown(wait=True)
+        self._marks.close()
+
+    def _done(self, future: Future[None]) -> None:
+        error = future.exception()
+        if error is not None:
+            self.failed.emit(str(error))

@@ -1,0 +1,55 @@
+"""A photo as the window knows it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from dpiqa_desktop.engine.marks import Flag, Mark
+
+__all__ = ["UNMARKED", "Flag", "Mark", "PhotoItem"]
+
+UNMARKED = Mark()
+
+
+@dataclass(frozen=True)
+class PhotoItem:
+    """A photo and all that is known of it; every change makes a new one.
+
+    Attributes:
+        path: as found; bytes of the name that are not UTF-8 are in it as surrogates.
+        score: on the metric's own scale; None until there is one.
+        our_stars: 1 to 5, from the score by the rule in the settings; None without a score.
+        reason: why there is no score, for the user's eyes; None if it may still come.
+        captured_at: seconds of the camera's clock since 1970; None if unknown.
+        likeness: fingerprint of 64 bits, see ``engine.likeness``.
+        burst: number of its burst, from 1; None if it is in none.
+        best_of_burst: the best score of its burst.
+        mark: what the photographer said in this program.
+    """
+
+    path: str
+    score: float | None = None
+    our_stars: int | None = None
+    reason: str | None = None
+    captured_at: float | None = None
+    likeness: int | None = None
+    burst: int | None = None
+    best_of_burst: bool = False
+    mark: Mark = UNMARKED
+
+    @property
+    def stars(self) -> int | None:
+        """The photographer's rating; where there is none, ours."""
+        return self.our_stars if self.mark.stars is None else self.mark.stars
+
+    def marked(self, mark: Mark) -> PhotoItem:
+        """The photo with this mark; a quarter of what ``dataclasses.replace`` takes, of thousands."""
+        item = object.__new__(PhotoItem)
+        item.__dict__.update(self.__dict__, mark=mark)
+        return item
+
+    @property
+    def name(self) -> str:
+        """The file's name as it can be shown: bytes that are not UTF-8 as question marks."""
+        return os.path.basename(self.path).encode("utf-8", "replace").decode()

@@ -1,0 +1,99 @@
+"""Moving rejected photos, with their RAW files and sidecars, to the system's trash."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from itertools import takewhile
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QWidget
+
+from dpiqa_desktop.engine.photos_together import Families, spoken_for, together
+from dpiqa_desktop.gui.counted import files, photos
+from dpiqa_desktop.gui.file_work import Stopped
+from dpiqa_desktop.gui.outcome_table import Row, shown
+from dpiqa_desktop.gui.photo_item import PhotoItem
+from dpiqa_desktop.gui.work_dialog import Counts, Steps, WorkDialog
+
+
+def trash_dialog(items: Sequence[PhotoItem], parent: QWidget | None = None) -> WorkDialog:
+    """Return a dialog that asks before it moves the rejected ones of these photos to the trash.
+
+    Args:
+        items: all photos that are open.
+        parent: of the dialog.
+    """
+    return WorkDialog(_Trashing(items), parent)
+
+
+class _Trashing(QObject):
+    """The task: a photo goes with all its files, the photo itself first; if that fails, the rest stays."""
+
+    def __init__(self, items: Sequence[PhotoItem]) -> None:
+        super().__init__()
+        self._rejected = [item.path for item in items if item.mark.flag == "rejected"]
+        self._others = [item.path for item in items if item.mark.flag != "rejected"]
+        self._families: Families = {}
+        self.title = self.tr("Move rejected photos to the trash")
+        self.total = len(self._rejected)
+        self.can_take_back = False
+
+    def plan(self, stopped: Stopped) -> Steps:
+        families = dict(together(self._rejected))
+        for path, other in list(spoken_for(families, self._others)):
+            del families[path]
+            text = self.tr("stays, as {name}, the same photo, is not rejected")
+            yield [Row("failed", path, text.format(name=shown(os.path.basename(other))))]
+        self._families = families
+        for path, members in families.items():
+            yield [Row("change", member, self._what(path, member)) for member in members]
+
+    def carry_out(self, stopped: Stopped) -> Steps:
+        from send2trash import send2trash
+
+        for path, members in takewhile(lambda _: not stopped(), self._families.items()):
+            rows: list[Row] = []
+            for member in sorted(members, key=lambda member: member != path):
+                try:
+                    if not os.path.lexists(member):
+                        raise FileNotFoundError(2, self.tr("it is gone: deleted, moved or renamed since"))
+                    send2trash(member)
+                except Exception as error:  # each system's way to have no trash has its own
+                    reason = error.strerror if isinstance(error, OSError) else None
+                    rows.append(Row("failed", member, reason or str(error) or type(error).__name__))
+                    break
+                rows.append(Row("change", member, self.tr("is in the trash"), gone=True))
+            yield rows
+
+    def take_back(self, stopped: Stopped) -> Steps:
+        raise AssertionError("is not offered: the system's trash gives back what is in it")
+
+    def question(self, counts: Counts) -> str:
+        if not self._rejected:
+            return self.tr("No photo is rejected. X rejects the one that is selected.")
+        text = self.tr(
+            "{photos} would go to the system's trash, {files} in all: RAW files, sidecars and what else "
+            "belongs to a photo go with it. The system's trash can give them back."
+        )
+        said = text.format(photos=photos(len(self._families)), files=files(counts["change"]))
+        if counts["failed"]:
+            said += " " + self.tr("Staying: {photos}.").format(photos=photos(counts["failed"]))
+        return said
+
+    def button(self, counts: Counts) -> str:
+        return self.tr("Move {files} to the &trash").format(files=files(counts["change"]))
+
+    def result(self, counts: Counts) -> str:
+        said = self.tr("In the trash: {files}.").format(files=files(counts["change"]))
+        if counts["failed"]:
+            said += " " + self.tr("Not moved: {files}.").format(files=files(counts["failed"]))
+        return said
+
+    def result_of_taking_back(self, counts: Counts) -> str:
+        raise AssertionError("is not offered")
+
+    def _what(self, photo: str, member: str) -> str:
+        if member == photo:
+            return self.tr("rejected")
+        return self.tr("belongs to {name}").format(name=shown(os.path.basename(photo)))

@@ -1,0 +1,301 @@
+"""Writing scores and ratings into files: what would change, the question, the result; and taking it back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from itertools import takewhile
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
+
+from dpiqa_desktop.engine.stars import is_about_unit
+from dpiqa_desktop.engine.store import Store, default_database, file_state
+from dpiqa_desktop.gui.bridge import Ready
+from dpiqa_desktop.gui.counted import files, photos
+from dpiqa_desktop.gui.file_work import Stopped
+from dpiqa_desktop.gui.outcome_table import Row
+from dpiqa_desktop.gui.photo_item import PhotoItem
+from dpiqa_desktop.gui.settings import SETTINGS, Settings, translated
+from dpiqa_desktop.gui.work_dialog import Counts, Steps, WorkDialog
+from dpiqa_desktop.metadata.plan import Verdict, summary
+from dpiqa_desktop.metadata.replace_file import ReplaceError, check_replaceable
+from dpiqa_desktop.metadata.targets import Listing, NotWritten, ToWrite, plan_photo
+from dpiqa_desktop.metadata.targets import Settings as WriteSettings
+from dpiqa_desktop.metadata.undo import TakenBack, undo
+from dpiqa_desktop.metadata.write import Outcome, Writer, Written
+from dpiqa_desktop.metadata.write_journal import WriteJournal
+from dpiqa_plugin.errors import PhotoError
+
+
+class WriteDialog(WorkDialog):
+    """Asks before it writes scores, stars and rejects of these photos.
+
+    Args:
+        items: those without a score are left out.
+        ready: the model that gave the scores.
+        settings: where to write, to begin with; what is chosen here is kept there.
+        parent: of the dialog.
+    """
+
+    def __init__(
+        self, items: Sequence[PhotoItem], ready: Ready, settings: Settings, parent: QWidget | None = None
+    ) -> None:
+        self._settings = settings
+        self.where, self.naming = _choice("files/where", settings), _choice("files/sidecar", settings)
+        task = _Writing(items, ready, settings.writing())
+        super().__init__(task, parent, _row(self.where, self.naming))
+        self._writing = task
+        self.where.currentIndexChanged.connect(self._choose)
+        self.naming.currentIndexChanged.connect(self._choose)
+
+    def _choose(self) -> None:
+        self._settings.set_value("files/where", self.where.currentData())
+        self._settings.set_value("files/sidecar", self.naming.currentData())
+        self._writing.settings = self._settings.writing()
+        self.plan_again()
+
+
+def take_back_dialog(parent: QWidget | None = None) -> WorkDialog:
+    """Return a dialog that asks before it takes back the latest run that wrote, ``dpiqa-batch``'s too."""
+    return WorkDialog(_TakingBack(), parent)
+
+
+def verdict_of(item: PhotoItem, ready: Ready, scored_at: datetime) -> Verdict:
+    """What is to be said of a photo: its score, and the photographer's rating or else ours.
+
+    Raises:
+        ValueError: it has no score.
+    """
+    if item.score is None or item.our_stars is None:
+        raise ValueError(f"{item.path} has no score")
+    model, _, model_hash = ready.identity.rpartition("-")
+    verdict = Verdict(item.score, item.our_stars, model, model_hash, scored_at)
+    if item.mark.flag == "rejected":
+        return replace(verdict, stars=-1, rating_by="photographer")
+    if item.mark.stars is not None:
+        return replace(verdict, stars=item.mark.stars, rating_by="photographer")
+    return verdict
+
+
+class _Writing(QObject):
+    """The task of the dialog; ``settings`` may be replaced between two plans."""
+
+    def __init__(self, items: Sequence[PhotoItem], ready: Ready, settings: WriteSettings) -> None:
+        super().__init__()
+        # By path, so that a folder's photos come one after the other.
+        self._items = sorted((item for item in items if item.score is not None), key=lambda item: item.path)
+        self._without = len(items) - len(self._items)
+        self._ready = ready
+        self._fits = not ready.lower_better and is_about_unit(ready.score_range)
+        self._run: int | None = None
+        self.settings = settings
+        self.title = self.tr("Write scores and ratings")
+
+    @property
+    def total(self) -> int:
+        return len(self._items) if self._fits else 0
+
+    @property
+    def can_take_back(self) -> bool:
+        return self._run is not None
+
+    def plan(self, stopped: Stopped) -> Steps:
+        listing, settings, now = Listing(), self.settings, datetime.now(timezone.utc)
+        for item in takewhile(lambda _: not stopped(), self._items if self._fits else ()):
+            planned = plan_photo(item.path, verdict_of(item, self._ready, now), settings, listing)
+            yield [self._row(_would_be(one) if isinstance(one, ToWrite) else one) for one in planned]
+
+    def carry_out(self, stopped: Stopped) -> Steps:
+        with contextlib.closing(Store(default_database())) as store, _journal(store) as journal:
+            writer = Writer(store, journal, self.settings)
+            items = takewhile(lambda _: not stopped(), self._items)
+            outcomes = writer.write_all((item.path, self._verdict(item, store)) for item in items)
+            try:
+                with contextlib.closing(outcomes):
+                    for of_one in outcomes:
+                        yield [self._row(outcome) for outcome in of_one]
+            finally:
+                self._run = writer.run
+
+    def take_back(self, stopped: Stopped) -> Steps:
+        assert self._run is not None
+        yield from _taken_back(self, self._run, stopped)
+
+    def question(self, counts: Counts) -> str:
+        if not self._fits:
+            return self.tr(
+                "{metric} gives scores that are not 0 to 1, or lower ones are better: those are not written "
+                "into files. Export them as a table, or choose a model of ours."
+            ).format(metric=self._ready.metric)
+        parts = [
+            self._files(
+                counts, self.tr("{files} would be changed or made").format(files=files(_changes(counts)))
+            )
+        ]
+        if self._without:
+            left_out = self.tr("Left out, as without a score: {photos}.")
+            parts.append(left_out.format(photos=photos(self._without)))
+        if _changes(counts):
+            parts.append(self.tr("Nothing else in them changes, and it can be taken back."))
+        return " ".join(parts)
+
+    def button(self, counts: Counts) -> str:
+        return self.tr("&Write {files}").format(files=files(_changes(counts)))
+
+    def result(self, counts: Counts) -> str:
+        return self._files(counts, self.tr("{files} written").format(files=files(_changes(counts))))
+
+    def result_of_taking_back(self, counts: Counts) -> str:
+        return _say_taken_back(self, counts)
+
+    def _files(self, counts: Counts, first: str) -> str:
+        parts = [first]
+        for kind, text in (
+            ("make", self.tr("{count} of them new sidecars")),
+            ("kept", self.tr("in {count} your own rating stays")),
+            ("same", self.tr("{count} up to date")),
+            ("failed", self.tr("{count} cannot be written and stay as they are")),
+        ):
+            if counts[kind]:
+                parts.append(text.format(count=f"{counts[kind]:,}"))
+        return ", ".join(parts) + "."
+
+    def _verdict(self, item: PhotoItem, store: Store) -> Verdict:
+        scored_at = None
+        with contextlib.suppress(OSError, PhotoError):  # the writer will say so
+            judged = store.find(item.path, file_state(item.path), self._ready.identity)
+            scored_at = None if judged is None else judged.scored_at
+        when = datetime.now(timezone.utc)
+        if scored_at is not None:
+            when = datetime.fromtimestamp(scored_at, timezone.utc)
+        return verdict_of(item, self._ready, when)
+
+    def _row(self, outcome: Outcome) -> Row:
+        if isinstance(outcome, NotWritten):
+            return Row("failed", outcome.path, outcome.reason)
+        if not isinstance(outcome, Written):
+            return Row("same", outcome.path, "", kept=outcome.rating_kept)
+        text = outcome.summary
+        if outcome.made:
+            text = self.tr("new sidecar: {text}").format(text=text)
+        if outcome.rating_kept:
+            text = self.tr("{text}; your own rating stays").format(text=text)
+        return Row("make" if outcome.made else "change", outcome.path, text, kept=outcome.rating_kept)
+
+
+class _TakingBack(QObject):
+    """Takes the latest run of writing back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.title = self.tr("Take back what was written")
+        self.total = 0
+        self.can_take_back = False
+        self._run: int | None = None
+
+    def plan(self, stopped: Stopped) -> Steps:
+        with contextlib.closing(Store(default_database())) as store, _journal(store) as journal:
+            self._run = journal.latest()
+            entries = () if self._run is None else journal.entries(self._run)
+            for entry in takewhile(lambda _: not stopped(), entries):
+                made = entry.before is None
+                text = self.tr("was made, and would go") if made else self.tr("would be as it was")
+                yield [Row("change", entry.path, text)]
+
+    def carry_out(self, stopped: Stopped) -> Steps:
+        assert self._run is not None
+        yield from _taken_back(self, self._run, stopped)
+
+    def take_back(self, stopped: Stopped) -> Steps:
+        raise AssertionError("is not offered")
+
+    def question(self, counts: Counts) -> str:
+        if not _changes(counts):
+            return self.tr("Nothing was written that could be taken back.")
+        return self.tr(
+            "The latest run wrote {files}. Each will be as it was before, byte for byte, if nobody has "
+            "changed it since; else only what was written goes."
+        ).format(files=files(_changes(counts)))
+
+    def button(self, counts: Counts) -> str:
+        return self.tr("&Take back {files}").format(files=files(_changes(counts)))
+
+    def result(self, counts: Counts) -> str:
+        return _say_taken_back(self, counts)
+
+    def result_of_taking_back(self, counts: Counts) -> str:
+        raise AssertionError("is not offered")
+
+
+def _would_be(planned: ToWrite) -> Outcome:
+    change = planned.change
+    try:
+        if change.state is not None:
+            check_replaceable(change.path)
+    except ReplaceError as error:
+        return NotWritten(change.path, error.reason)
+    return Written(
+        change.path, summary(change.said, change.wanted), change.state is None, planned.rating_kept
+    )
+
+
+def _taken_back(task: QObject, run: int, stopped: Stopped) -> Steps:
+    with contextlib.closing(Store(default_database())) as store, _journal(store) as journal:
+        entries = takewhile(lambda _: not stopped(), journal.entries(run))
+        for outcome in undo(entries, journal, store):
+            if not isinstance(outcome, TakenBack):
+                yield [Row("failed", outcome.path, outcome.reason)]
+            elif outcome.removed:
+                yield [Row("change", outcome.path, task.tr("removed, as it had been made"), gone=True)]
+            elif outcome.exactly:
+                yield [Row("change", outcome.path, task.tr("as it was"))]
+            else:
+                text = task.tr("was changed by another program since: only what was written is gone")
+                yield [Row("change", outcome.path, text)]
+
+
+def _say_taken_back(task: QObject, counts: Counts) -> str:
+    text = task.tr("As before: {files}.").format(files=files(_changes(counts)))
+    if counts["failed"]:
+        text += " " + task.tr("Could not be taken back: {files}.").format(files=files(counts["failed"]))
+    return text
+
+
+@contextlib.contextmanager
+def _journal(store: Store) -> Iterator[WriteJournal]:
+    assert store.database is not None
+    with contextlib.closing(WriteJournal(store.database)) as journal:
+        yield journal
+
+
+def _changes(counts: Counts) -> int:
+    return counts["change"] + counts["make"]
+
+
+def _choice(key: str, settings: Settings) -> QComboBox:
+    (setting,) = (setting for setting in SETTINGS if setting.key == key)
+    box = QComboBox()
+    box.setObjectName(os.path.basename(key))
+    box.setAccessibleName(translated(setting.text))
+    for value, text in setting.choices:
+        box.addItem(translated(text), value)
+    box.setCurrentIndex(box.findData(settings.value(key)))
+    return box
+
+
+def _row(*boxes: QComboBox) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for box in boxes:
+        label = QLabel(box.accessibleName())
+        label.setBuddy(box)
+        layout.addWidget(label)
+        layout.addWidget(box)
+        layout.addSpacing(12)
+    layout.addStretch(1)
+    return row

@@ -1,0 +1,63 @@
+"""What every test of the window shares: no screen, settings and caches of its own, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from makers.photos import save_photo
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6.QtCore import QEvent, QSettings, QThreadPool
+from PySide6.QtWidgets import QApplication
+
+
+@pytest.fixture(autouse=True)
+def _own_home(own_store: None, tmp_path: Path) -> None:
+    """Scores, marks, thumbnails and settings of one test are no other's."""
+    QSettings.setDefaultFormat(QSettings.Format.IniFormat)
+    QSettings.setPath(
+        QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "home" / "settings")
+    )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(qapp: QApplication) -> Iterator[None]:
+    """A window that is still there after a test would go on working in the next ones.
+
+    Warnings of Qt and exceptions in slots fail a test, too: pytest-qt sees to that, see ``pyproject.toml``.
+    """
+    before = set(QApplication.topLevelWidgets())
+    yield
+    QThreadPool.globalInstance().waitForDone(10_000)
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    left = [widget for widget in QApplication.topLevelWidgets() if widget not in before]
+    shown = [f"{type(widget).__name__} {widget.objectName()!r}" for widget in left if widget.isVisible()]
+    for widget in left:
+        widget.close()
+        widget.deleteLater()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert not shown, f"left open: {', '.join(shown)}"
+
+
+@pytest.fixture
+def make_photos(tmp_path: Path) -> Callable[..., list[str]]:
+    """``make_photos(3)`` writes three JPEGs into one folder and returns their paths."""
+
+    def make(count: int, size: tuple[int, int] = (160, 120), folder: str = "photos") -> list[str]:
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        return [
+            str(save_photo(tmp_path / folder / f"IMG_{number:04}.jpg", number, size))
+            for number in range(1, count + 1)
+        ]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    """The twelve example photos, for reading only."""
+    return Path(__file__).parents[2] / "examples" / "photos"

@@ -1,0 +1,235 @@
+"""Tables, copies, moves and the trash: after asking, whole photos only, and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import os
+
+import pytest
+from makers.photos import save_photo
+from PySide6.QtCore import Qt
+
+from dpiqa_desktop.engine.marks import Mark
+from dpiqa_desktop.engine.stars import Thresholds
+from dpiqa_desktop.gui.bridge import Ready
+from dpiqa_desktop.gui.export import CsvExport, copy_picks_dialog, move_rejects_dialog
+from dpiqa_desktop.gui.photo_item import PhotoItem
+from dpiqa_desktop.gui.trash import trash_dialog
+
+READY = Ready("dpiqa_lite", "on the processor", "dpiqa_lite-6f6364567c73", False, (0.0, 1.0))
+REJECTED, PICKED = Mark(flag="rejected"), Mark(flag="picked")
+
+
+@pytest.fixture
+def shown(qtbot):
+    dialogs = []
+
+    def show(dialog):
+        qtbot.addWidget(dialog)
+        dialogs.append(dialog)
+        dialog.show()
+        wait_for(qtbot, dialog, "planned")
+        return dialog
+
+    yield show
+    for dialog in dialogs:
+        dialog.close()
+
+
+@pytest.fixture
+def shoot(tmp_path):
+    """Three photos; the first with RAW file and sidecar."""
+    folder = tmp_path / "shoot"
+    folder.mkdir()
+    for number in (1, 2, 3):
+        save_photo(folder / f"IMG_{number}.jpg", number)
+    (folder / "IMG_1.CR2").write_bytes(b"raw")
+    (folder / "IMG_1.xmp").write_bytes(b"edits")
+    return folder
+
+
+def wait_for(qtbot, dialog, phase):
+    qtbot.waitUntil(lambda: dialog.phase == phase, timeout=20_000)
+
+
+def click(qtbot, button):
+    assert button.isEnabled()
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def items_in(folder, **marks):
+    return [
+        PhotoItem(str(path), 0.5, 3, mark=marks.get(path.stem, Mark()))
+        for path in sorted(folder.glob("*.jpg"))
+    ]
+
+
+def names(folder):
+    return sorted(os.listdir(folder))
+
+
+def table(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def export(qtbot, path, items, ready=READY):
+    said = []
+    work = CsvExport(said.append)
+    work.start(str(path), items, ready, Thresholds())
+    qtbot.waitUntil(lambda: not work.running, timeout=10_000)
+    return said[0]
+
+
+@pytest.mark.parametrize("lower_better", [False, True])
+def test_the_table_has_the_best_first_and_failures_last(qtbot, tmp_path, lower_better):
+    ready = Ready("niqe", "", "niqe-1", lower_better, None)
+    items = [
+        PhotoItem("b.jpg", 0.5, 3, burst=1, best_of_burst=True),
+        PhotoItem("bad.jpg", reason="is no photo"),
+        PhotoItem("a.jpg", 0.9, 5, mark=Mark(1)),
+        PhotoItem("waiting.jpg"),
+    ]
+    assert "scores.csv" in export(qtbot, tmp_path / "scores.csv", items, ready)
+    rows = table(tmp_path / "scores.csv")
+    order = ["b.jpg", "a.jpg"] if lower_better else ["a.jpg", "b.jpg"]
+    assert [row["path"] for row in rows] == [*order, "bad.jpg"]
+    assert {row["path"]: row["stars"] for row in rows} == {"a.jpg": "5", "b.jpg": "3", "bad.jpg": ""}
+    assert rows[2]["error"] == "is no photo"
+
+
+def test_a_table_replaces_a_table_and_no_photo(qtbot, shoot, tmp_path):
+    items = items_in(shoot)
+    export(qtbot, tmp_path / "scores.csv", items)
+    export(qtbot, tmp_path / "scores.csv", items[:1])
+    assert len(table(tmp_path / "scores.csv")) == 1
+    photo = (shoot / "IMG_1.jpg").read_bytes()
+    assert "not replaced" in export(qtbot, shoot / "IMG_1.jpg", items)
+    assert (shoot / "IMG_1.jpg").read_bytes() == photo
+    assert "cannot write" in export(qtbot, tmp_path / "no folder" / "scores.csv", items)
+
+
+def test_picks_are_copied_with_all_that_belongs_to_them(qtbot, shoot, tmp_path, shown):
+    before = names(shoot)
+    to = tmp_path / "picks"
+    dialog = shown(copy_picks_dialog(items_in(shoot, IMG_1=PICKED), str(shoot), str(to)))
+    assert "1 photo, 3 files" in dialog.text.text()
+    assert not to.exists()
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    assert names(to) == ["IMG_1.CR2", "IMG_1.jpg", "IMG_1.xmp"]
+    assert names(shoot) == before
+    click(qtbot, dialog.back_button)
+    wait_for(qtbot, dialog, "taken back")
+    assert not to.exists()
+    assert names(shoot) == before
+
+
+def test_rejects_are_moved_and_come_back(qtbot, shoot, tmp_path, shown):
+    before = names(shoot)
+    to = tmp_path / "rejects"
+    marks = {"IMG_1": REJECTED, "IMG_2": PICKED}
+    dialog = shown(move_rejects_dialog(items_in(shoot, **marks), str(shoot), str(to)))
+    gone, returned = [], []
+    dialog.files_gone.connect(gone.extend)
+    dialog.files_returned.connect(returned.extend)
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    assert names(shoot) == ["IMG_2.jpg", "IMG_3.jpg"]
+    assert str(shoot / "IMG_1.jpg") in gone
+    click(qtbot, dialog.back_button)
+    wait_for(qtbot, dialog, "taken back")
+    assert names(shoot) == before
+    assert sorted(returned) == sorted(gone)
+
+
+def test_a_target_that_cannot_be_is_told_without_the_command_lines_words(shoot, tmp_path, shown):
+    items = items_in(shoot, IMG_1=REJECTED)
+    dialog = shown(move_rejects_dialog(items, str(shoot), str(tmp_path / "no" / "where")))
+    assert "there is no folder" in dialog.trouble.text()
+    assert "--" not in dialog.trouble.text()
+    assert not dialog.do_button.isEnabled()
+
+
+def test_moving_stops_between_two_photos(qtbot, tmp_path, shown):
+    folder = tmp_path / "shoot"
+    folder.mkdir()
+    for number in range(150):
+        save_photo(folder / f"IMG_{number:03}.jpg", number, (16, 16))
+        (folder / f"IMG_{number:03}.xmp").write_bytes(b"edits")
+    marks = {path.stem: REJECTED for path in folder.glob("*.jpg")}
+    dialog = shown(move_rejects_dialog(items_in(folder, **marks), str(folder), str(tmp_path / "to")))
+    gone = []
+    dialog.files_gone.connect(gone.extend)
+    click(qtbot, dialog.do_button)
+    qtbot.waitUntil(lambda: bool(gone), timeout=10_000)
+    click(qtbot, dialog.close_button)
+    wait_for(qtbot, dialog, "done")
+    assert sorted(map(os.path.basename, gone)) == names(tmp_path / "to")
+    assert len(names(folder)) == 300 - len(gone)
+    assert len(gone) % 2 == 0
+
+
+def test_a_photo_of_which_one_file_is_not_rejected_stays(qtbot, shoot, tmp_path, shown, trash):
+    raw = PhotoItem(str(shoot / "IMG_1.CR2"), 0.5, 3, mark=PICKED)
+    items = [*items_in(shoot, IMG_1=REJECTED, IMG_3=REJECTED), raw]
+    for dialog in (
+        shown(trash_dialog(items)),
+        shown(move_rejects_dialog(items, str(shoot), str(tmp_path / "to"))),
+    ):
+        first = dialog.table.rows.data(dialog.table.rows.index(0, 0), Qt.ItemDataRole.UserRole)
+        assert (first.kind, os.path.basename(first.path)) == ("failed", "IMG_1.jpg")
+        assert "IMG_1.CR2" in first.text
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    assert names(shoot) == ["IMG_1.CR2", "IMG_1.jpg", "IMG_1.xmp", "IMG_2.jpg"]
+
+
+def test_rejects_go_to_the_trash_after_asking(qtbot, shoot, shown, trash):
+    dialog = shown(trash_dialog(items_in(shoot, IMG_1=REJECTED, IMG_2=PICKED)))
+    assert "1 photo" in dialog.text.text()
+    assert "3 files" in dialog.text.text()
+    assert names(shoot) == ["IMG_1.CR2", "IMG_1.jpg", "IMG_1.xmp", "IMG_2.jpg", "IMG_3.jpg"]
+    gone = []
+    dialog.files_gone.connect(gone.extend)
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    assert names(shoot) == ["IMG_2.jpg", "IMG_3.jpg"]
+    assert sorted(map(os.path.basename, gone)) == ["IMG_1.CR2", "IMG_1.jpg", "IMG_1.xmp"]
+    assert names(trash) == ["IMG_1.CR2", "IMG_1.jpg", "IMG_1.xmp"]
+
+
+def test_escape_throws_nothing_away(qtbot, shoot, shown):
+    before = names(shoot)
+    dialog = shown(trash_dialog(items_in(shoot, IMG_1=REJECTED)))
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    assert not dialog.isVisible()
+    assert names(shoot) == before
+
+
+def test_a_reject_that_is_gone_is_told_and_leaves_its_files(qtbot, shoot, shown, trash):
+    dialog = shown(trash_dialog(items_in(shoot, IMG_1=REJECTED, IMG_2=REJECTED)))
+    (shoot / "IMG_1.jpg").unlink()
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    assert names(shoot) == ["IMG_1.CR2", "IMG_1.xmp", "IMG_3.jpg"]
+    assert "Not moved: 1 file." in dialog.text.text()
+
+
+def test_nothing_rejected_is_said(shoot, shown):
+    dialog = shown(trash_dialog(items_in(shoot)))
+    assert "No photo is rejected" in dialog.text.text()
+    assert not dialog.do_button.isEnabled()
+
+
+@pytest.fixture
+def trash(tmp_path, monkeypatch):
+    """A trash of one test's own."""
+    if os.name == "nt" or os.uname().sysname != "Linux":
+        pytest.skip("the system's trash cannot be looked into here")
+    from send2trash import plat_other
+
+    # It looks for its folder when it is imported, and for the home, which must be there, when it is used.
+    monkeypatch.setattr(plat_other, "HOMETRASH_B", os.fsencode(tmp_path / "trash"))
+    (tmp_path / "home").mkdir(exist_ok=True)
+    return tmp_path / "trash" / "files"

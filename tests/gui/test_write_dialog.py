@@ -1,0 +1,296 @@
+"""Nothing is written before the user says so; then all of it, file by file, and taken back byte for byte."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import piexif
+import pytest
+from makers.photos import save_photo
+from PySide6.QtCore import QSettings, Qt
+
+from dpiqa_desktop.engine.marks import Mark
+from dpiqa_desktop.engine.store import default_database
+from dpiqa_desktop.gui.bridge import Ready
+from dpiqa_desktop.gui.outcome_table import Row
+from dpiqa_desktop.gui.photo_item import PhotoItem
+from dpiqa_desktop.gui.settings import Settings
+from dpiqa_desktop.gui.work_dialog import WorkDialog
+from dpiqa_desktop.gui.write_dialog import WriteDialog, take_back_dialog
+from dpiqa_desktop.metadata import properties as prop
+from dpiqa_desktop.metadata.read import said_by_photo
+
+READY = Ready("dpiqa_lite", "on the processor", "dpiqa_lite-6f6364567c73", False, (0.0, 1.0))
+
+
+@pytest.fixture
+def settings(qapp):
+    QSettings().clear()
+    return Settings()
+
+
+@pytest.fixture
+def shown(qtbot):
+    dialogs = []
+
+    def show(dialog):
+        qtbot.addWidget(dialog)
+        dialogs.append(dialog)
+        dialog.show()
+        wait_for(qtbot, dialog, "planned")
+        return dialog
+
+    yield show
+    for dialog in dialogs:
+        dialog.close()
+        qtbot.waitUntil(lambda dialog=dialog: not dialog.isVisible(), timeout=10_000)
+
+
+def wait_for(qtbot, dialog, phase):
+    qtbot.waitUntil(lambda: dialog.phase == phase, timeout=20_000)
+
+
+def click(qtbot, button):
+    assert button.isVisible()
+    assert button.isEnabled()
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def rows(dialog):
+    model = dialog.table.rows
+    return [model.data(model.index(row, 0), Qt.ItemDataRole.UserRole) for row in range(model.rowCount())]
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
+
+
+def items_of(paths, **more):
+    return [PhotoItem(path, 0.5 + number / 100, 3, **more) for number, path in enumerate(paths)]
+
+
+def test_it_shows_what_would_change_and_touches_nothing(qtbot, make_photos, settings, shown):
+    paths = make_photos(3)
+    before = contents(os.path.dirname(paths[0]))
+    dialog = shown(WriteDialog([*items_of(paths), PhotoItem("not scored.jpg")], READY, settings))
+    assert [os.path.basename(row.path) for row in rows(dialog)] == [os.path.basename(p) for p in paths]
+    assert rows(dialog)[0].text == "score 0.5000 (was none), stars 3 (was none)"
+    assert "3 files" in dialog.text.text()
+    assert "without a score: 1 photo." in dialog.text.text()
+    assert contents(os.path.dirname(paths[0])) == before
+    assert dialog.do_button.text() == "&Write 3 files"
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    assert not dialog.isVisible()
+    assert contents(os.path.dirname(paths[0])) == before
+    assert not default_database().exists()
+
+
+def test_it_writes_at_the_press_of_return_and_takes_back(qtbot, make_photos, settings, shown):
+    paths = make_photos(3)
+    before = contents(os.path.dirname(paths[0]))
+    dialog = shown(WriteDialog(items_of(paths), READY, settings))
+    changed = []
+    dialog.files_changed.connect(changed.extend)
+    qtbot.keyClick(dialog, Qt.Key.Key_Return)
+    wait_for(qtbot, dialog, "done")
+    assert sorted(changed) == sorted(paths)
+    assert dialog.text.text() == "3 files written."
+    assert said_by_photo(paths[1]).text(prop.SCORE) == "0.5100"
+    click(qtbot, dialog.back_button)
+    wait_for(qtbot, dialog, "taken back")
+    assert contents(os.path.dirname(paths[0])) == before
+    assert "3 files" in dialog.text.text()
+    assert not dialog.back_button.isVisible()
+
+
+def test_what_is_up_to_date_is_not_written_again(qtbot, make_photos, settings, shown):
+    items = items_of(make_photos(2))
+    dialog = shown(WriteDialog(items, READY, settings))
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    again = shown(WriteDialog(items, READY, settings))
+    assert rows(again) == []
+    assert "2 up to date" in again.text.text()
+    assert not again.do_button.isEnabled()
+
+
+def test_ratings_in_files_stay_and_those_of_the_window_are_written(qtbot, make_photos, settings, shown):
+    paths = make_photos(4)
+    piexif.insert(piexif.dump({"0th": {piexif.ImageIFD.Rating: 5}}), paths[0])
+    piexif.insert(piexif.dump({"0th": {piexif.ImageIFD.Rating: 5}}), paths[1])
+    marks = [Mark(), Mark(2), Mark(4, "rejected"), Mark(None, "picked")]
+    items = [PhotoItem(path, 0.5, 3, mark=mark) for path, mark in zip(paths, marks, strict=True)]
+    dialog = shown(WriteDialog(items, READY, settings))
+    assert "in 1 your own rating stays" in dialog.text.text()
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    said = [said_by_photo(path) for path in paths]
+    assert [one.text(prop.RATING) for one in said] == [None, "2", "-1", "3"]
+    assert [one.exif.rating for one in said] == [5, 2, 0, 3]
+    assert [one.text(prop.OUR_RATING) for one in said] == [None, None, None, "3"]
+
+
+def test_every_failure_comes_first_with_its_reason(qtbot, make_photos, settings, shown):
+    paths = make_photos(3)
+    os.remove(paths[2])
+    settings.set_value("files/where", "embed")
+    with open(paths[1], "wb") as file:
+        file.write(b"no photo")
+    dialog = shown(WriteDialog(items_of(paths), READY, settings))
+    assert [row.kind for row in rows(dialog)] == ["failed", "failed", "change"]
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    assert [row.kind for row in rows(dialog)] == ["failed", "failed", "change"]
+    assert {row.path for row in rows(dialog)[:2]} == set(paths[1:])
+    assert all(row.text for row in rows(dialog))
+    assert "2 cannot be written" in dialog.text.text()
+
+
+def test_where_to_write_is_chosen_and_kept(qtbot, make_photos, settings, shown):
+    paths = make_photos(2)
+    dialog = shown(WriteDialog(items_of(paths), READY, settings))
+    dialog.where.setFocus()
+    qtbot.keyClick(dialog.where, Qt.Key.Key_End)
+    qtbot.waitUntil(lambda: dialog.phase == "planned" and "2 of them new sidecars" in dialog.text.text())
+    assert [row.kind for row in rows(dialog)] == ["make", "make"]
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    assert Settings().writing().where == "sidecar"
+    assert sorted(os.listdir(os.path.dirname(paths[0]))) == [
+        "IMG_0001.jpg", "IMG_0001.xmp", "IMG_0002.jpg", "IMG_0002.xmp",
+    ]  # fmt: skip
+    gone = []
+    dialog.files_gone.connect(gone.extend)
+    click(qtbot, dialog.back_button)
+    wait_for(qtbot, dialog, "taken back")
+    assert len(gone) == 2
+    assert contents(os.path.dirname(paths[0])).keys() == {"IMG_0001.jpg", "IMG_0002.jpg"}
+
+
+def test_it_stops_after_the_photo_at_hand(qtbot, make_photos, settings, shown):
+    items = items_of(make_photos(300, size=(16, 16)))
+    dialog = shown(WriteDialog(items, READY, settings))
+    click(qtbot, dialog.do_button)
+    qtbot.waitUntil(lambda: dialog.progress.value() > 0, timeout=10_000)
+    assert dialog.close_button.text() == "&Stop"
+    click(qtbot, dialog.close_button)
+    wait_for(qtbot, dialog, "done")
+    assert dialog.isVisible(), "what was done is to be read"
+    scores = [said_by_photo(item.path).text(prop.SCORE) for item in items]
+    written = sum(score is not None for score in scores)
+    assert 0 < written < len(items)
+    assert f"{written} files written" in dialog.text.text()
+    click(qtbot, dialog.back_button)
+    wait_for(qtbot, dialog, "taken back")
+    assert not any(said_by_photo(item.path).text(prop.SCORE) for item in items)
+
+
+def test_closing_the_window_while_it_writes_ends_both(qtbot, make_photos, settings, shown):
+    dialog = shown(WriteDialog(items_of(make_photos(100, size=(16, 16))), READY, settings))
+    click(qtbot, dialog.do_button)
+    dialog.close()
+    qtbot.waitUntil(lambda: not dialog.isVisible(), timeout=10_000)
+    assert not [thread for thread in threading.enumerate() if thread.name == "files"]
+
+
+@pytest.mark.parametrize(
+    "ready",
+    [
+        Ready("niqe", "", "niqe-1", True, (0.0, 1.0)),
+        Ready("musiq", "", "musiq-1", False, (0.0, 100.0)),
+        Ready("other", "", "other-1", False, None),
+    ],
+)
+def test_scores_on_another_scale_are_not_written(make_photos, settings, shown, ready):
+    dialog = shown(WriteDialog(items_of(make_photos(1)), ready, settings))
+    assert "not written" in dialog.text.text()
+    assert not dialog.do_button.isEnabled()
+
+
+def test_a_journal_that_fails_is_told_and_no_file_is_touched(qtbot, make_photos, settings, shown):
+    paths = make_photos(2)
+    before = contents(os.path.dirname(paths[0]))
+    dialog = shown(WriteDialog(items_of(paths), READY, settings))
+    default_database().parent.parent.mkdir(parents=True, exist_ok=True)
+    if default_database().parent.is_dir():  # the locks are there
+        default_database().mkdir()
+    else:
+        default_database().parent.write_text("no folder")
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    assert "cannot be used" in dialog.trouble.text()
+    assert dialog.trouble.isVisible()
+    assert contents(os.path.dirname(paths[0])) == before
+
+
+def test_the_latest_run_is_taken_back_later(qtbot, make_photos, settings, shown):
+    paths = make_photos(2)
+    before = contents(os.path.dirname(paths[0]))
+    dialog = shown(WriteDialog(items_of(paths), READY, settings))
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    dialog.close()
+    back = shown(take_back_dialog())
+    assert "2 files" in back.text.text()
+    click(qtbot, back.do_button)
+    wait_for(qtbot, back, "done")
+    assert contents(os.path.dirname(paths[0])) == before
+    again = shown(take_back_dialog())
+    assert "Nothing was written" in again.text.text()
+    assert not again.do_button.isEnabled()
+
+
+def test_names_that_are_no_text_are_shown(tmp_path, settings, shown):
+    if os.name == "nt":
+        pytest.skip("names are text there")
+    photo = save_photo(tmp_path / "a.jpg")
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg")
+    photo.rename(path)
+    dialog = shown(WriteDialog(items_of([path]), READY, settings))
+    model = dialog.table.rows
+    assert model.data(model.index(0, 0)) == "caf?.jpg"
+    assert not dialog.grab().isNull()
+
+
+class _Bug:
+    """A task with a mistake of ours in it."""
+
+    title, total, can_take_back = "Bug", 1, False
+
+    def plan(self, stopped):
+        yield [Row("change", "a.jpg", "would be")]
+
+    def carry_out(self, stopped):
+        yield [Row("change", "a.jpg", "was")]
+        raise ZeroDivisionError("what nobody thought of")
+
+    def question(self, counts):
+        return "?"
+
+    button = result = question
+
+
+def test_an_exception_in_the_thread_reaches_the_user_and_the_log(qtbot, shown, monkeypatch):
+    logged = []
+    monkeypatch.setattr(threading, "excepthook", logged.append)
+    dialog = shown(WorkDialog(_Bug()))
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    assert "what nobody thought of" in dialog.trouble.text()
+    assert [row.text for row in rows(dialog)] == ["was"]
+    assert [args.exc_type for args in logged] == [ZeroDivisionError]
+
+
+def test_every_control_is_reached_by_tab_and_has_a_name(qtbot, make_photos, settings, shown):
+    dialog = shown(WriteDialog(items_of(make_photos(1)), READY, settings))
+    dialog.activateWindow()
+    dialog.where.setFocus()
+    reached = []
+    for _ in range(6):
+        reached.append(dialog.focusWidget())
+        qtbot.keyClick(dialog.focusWidget(), Qt.Key.Key_Tab)
+    wanted = {dialog.where, dialog.naming, dialog.table, dialog.do_button, dialog.close_button}
+    assert wanted <= set(reached)
+    assert all(widget.accessibleName() or widget.text() for widget in wanted)
