@@ -2,7 +2,8 @@
 
     python benchmarks/lite_speed.py
 
-Both judge one photo of 512 x 512 at a time on one thread, in turn, so that a busy machine slows both; the
+Each judges one photo at a time on one thread, ours of its own input size, the plain one of 512 x 512, in turn,
+so that a busy machine slows both; the
 ratio is of the medians of CPU time. Needs the extra ``training``.
 """
 

@@ -9,23 +9,22 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def save_ir(
-    model: nn.Module, input_size: int, path: Path, outputs: tuple[str, ...] = ("score", "map")
-) -> None:
+def save_ir(model: nn.Module, input_size: int, path: Path) -> None:
     """Write ``path`` (``.xml``) and its weights beside it (``.bin``), float16, half the size of float32.
 
-    The IR takes ``photo``, uint8 (N, S, S, 3) RGB with S = ``input_size``, and gives ``outputs``: ``score``
-    (N, 1) and ``map`` (N, C, H, W) of every model.
+    The IR takes ``photo``, uint8 (N, S, S, 3) RGB with S = ``input_size``, and gives what the model does:
+    ``score`` (N, 1), ``map`` (N, C, H, W) and, of a model that says how sure it is, ``deviation`` (N, 1).
 
     Args:
-        model: on the CPU, in eval mode; takes (N, 3, S, S) in 0..1 and gives a tuple.
+        model: on the CPU, in eval mode; takes (N, 3, S, S) in 0..1 and gives a ``QualityPrediction``.
         input_size: S, in pixels.
         path: of the ``.xml`` file.
-        outputs: names of what the tuple holds.
     """
     import openvino
     import torch
     from openvino.preprocess import PrePostProcessor
+
+    from dpiqa_plugin.models.prediction import QualityPrediction
 
     shape = (3, input_size, input_size)
     # Traced with two photos: torch.export takes a size of one for a constant.
@@ -33,7 +32,8 @@ def save_ir(
     exported = torch.export.export(model, (torch.zeros(2, *shape),), dynamic_shapes=({0: batch},))
     converted = openvino.convert_model(exported)
     converted.reshape([-1, *shape])
-    for output, name in zip(converted.outputs, outputs, strict=True):
+    given = QualityPrediction._fields[: len(converted.outputs)]
+    for output, name in zip(converted.outputs, given, strict=True):
         output.get_tensor().set_names({name})
     converted.inputs[0].get_tensor().set_names({"photo"})
     steps = PrePostProcessor(converted)

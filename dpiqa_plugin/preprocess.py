@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-LITE_INPUT_SIZE = 512
+LITE_INPUT_SIZE = 384
 """Side in pixels of the square that ``dpiqa_lite`` was trained on."""
 
 DPIQA_INPUT_SIZE = 512

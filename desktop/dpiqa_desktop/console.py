@@ -61,7 +61,7 @@ class Console:
             self._bar.set_postfix_str(_pace(event), refresh=False)
             self._bar.update(event.done - self._bar.n)
         elif isinstance(event, Scored) and self._live:
-            self._line(f"{event.score:9.4f}  {printable(event.path)}")
+            self._line(f"{_score(event)}  {printable(event.path)}")
         elif isinstance(event, Failed):
             self.failed(event.path, event.reason)
         elif isinstance(event, Notice):
@@ -89,11 +89,11 @@ class Console:
         self.say(f"{stopped}{outcome} in {seconds:.1f} s ({fresh / max(seconds, 1e-9):.1f} photos/s)")
 
     def table(self, photos: Sequence[RankedPhoto]) -> None:
-        """Print score, stars, burst and path, a line a photo, in the order given."""
+        """Print score with its uncertainty, stars, burst and path, a line a photo, in the order given."""
         if self._live:
             return
         for photo in photos:
-            self._line(f"{photo.score:9.4f}  {'*' * photo.stars:<5}  {_burst(photo)}{printable(photo.path)}")
+            self._line(f"{_score(photo)}  {'*' * photo.stars:<5}  {_burst(photo)}{printable(photo.path)}")
 
     def operation(self, operation: Operation, planned: bool) -> None:
         """Print a file that was moved, copied, left (the same is there already) or removed, or will be."""
@@ -168,6 +168,11 @@ def _pace(progress: Progress) -> str:
     if progress.eta is None:
         return ""
     return f"{progress.rate:.1f} photos/s, ETA {tqdm.format_interval(progress.eta)}"
+
+
+def _score(photo: Scored | RankedPhoto) -> str:
+    uncertainty = "" if photo.uncertainty is None else f" ±{photo.uncertainty:.2f}"
+    return f"{photo.score:9.4f}{uncertainty}"
 
 
 def _burst(photo: RankedPhoto) -> str:

@@ -17,6 +17,8 @@ class Scored:
         likeness: fingerprint of 64 bits, few of which differ in photos that look alike; None for a blank one.
         known: the score was in the store, from this run's path or from the same content elsewhere.
         scored_at: when, in seconds since 1970, UTC.
+        uncertainty: the standard deviation, in units of the score, that raters' mean opinion is expected to
+            have around it; None if the metric does not say.
     """
 
     path: str
@@ -25,6 +27,7 @@ class Scored:
     likeness: int | None = None
     known: bool = False
     scored_at: float = field(default=0.0, compare=False)
+    uncertainty: float | None = None
 
 
 @dataclass(frozen=True)

@@ -241,9 +241,16 @@ def _tile(photo: RankedPhoto, picture: _Picture, scale: _Scale, link: str, commo
     return f"""\
 <li {data}><a href="{link}" target="_blank" rel="noreferrer" title="{_text(photo.path)}">
 <span class="mat">{mat}{badge}</span>
-<span class="line"><b>{scale.text(photo.score)}</b>{_stars(photo.stars)}</span>
+<span class="line"><b>{scale.text(photo.score)}</b>{_uncertainty(photo, scale)}{_stars(photo.stars)}</span>
 <span class="name"><bdi>{_text(name)}</bdi></span><span class="details">{details}</span></a></li>
 """
+
+
+def _uncertainty(photo: RankedPhoto, scale: _Scale) -> str:
+    if photo.uncertainty is None:
+        return ""
+    text = f"{photo.uncertainty:.{scale.decimals - 1}f}"
+    return f' <small title="uncertainty: one standard deviation">±{text}</small>'
 
 
 def _stars(stars: int) -> str:

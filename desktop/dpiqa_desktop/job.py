@@ -259,7 +259,11 @@ def _write_as_they_come(
 
     def write(scored: Scored) -> None:
         (stars,) = assign_stars([scored.score], rule, lower_better=False)
-        writing.write_one(RankedPhoto(scored.path, scored.score, stars, scored_at=scored.scored_at))
+        writing.write_one(
+            RankedPhoto(
+                scored.path, scored.score, stars, scored_at=scored.scored_at, uncertainty=scored.uncertainty
+            )
+        )
         watch.passed_over(scored.path)
 
     return write

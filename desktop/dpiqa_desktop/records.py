@@ -18,7 +18,17 @@ from dpiqa_desktop.events import Event, Failed, Scored
 from dpiqa_plugin.atomic import replacing
 from dpiqa_plugin.errors import MissingExtraError, ReportError
 
-COLUMNS = ("path", "metric", "score", "stars", "burst", "best_of_burst", "captured_at", "error")
+COLUMNS = (
+    "path",
+    "metric",
+    "score",
+    "uncertainty",
+    "stars",
+    "burst",
+    "best_of_burst",
+    "captured_at",
+    "error",
+)
 
 Row = dict[str, Any]
 """A photo's values by the names in ``COLUMNS``."""
@@ -37,6 +47,7 @@ class RankedPhoto:
         captured_at: the camera's clock, in seconds since 1970 as that clock showed it: no time zone is known.
             None if the file does not tell.
         scored_at: seconds since 1970, UTC.
+        uncertainty: see ``Scored``.
     """
 
     path: str
@@ -46,6 +57,7 @@ class RankedPhoto:
     best_of_burst: bool = False
     captured_at: float | None = None
     scored_at: float = field(default=0.0, compare=False)
+    uncertainty: float | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +128,14 @@ class Results:
                 best_known.add(burst)
             photos.append(
                 RankedPhoto(
-                    photo.path, photo.score, its_stars, burst, best, photo.captured_at, photo.scored_at
+                    photo.path,
+                    photo.score,
+                    its_stars,
+                    burst,
+                    best,
+                    photo.captured_at,
+                    photo.scored_at,
+                    photo.uncertainty,
                 )
             )
         return Report(self.metric, self.lower_better, rule, tuple(photos), tuple(self.failed))
@@ -145,7 +164,8 @@ def write_csv(report: Report, path: str) -> None:
 def write_json(report: Report, path: str) -> None:
     """Write a JSON object a line, in the order of the CSV and with its columns as keys.
 
-    A scored photo has no ``error``; what failed has ``path``, ``metric`` and ``error`` only. Pure ASCII; the
+    A scored photo has no ``error``; what failed has ``path``, ``metric`` and ``error`` only; ``uncertainty``
+    is null where the metric gives none. Pure ASCII; the
     bytes of a name that are not UTF-8 are escaped as ``\\\\udc80`` to ``\\\\udcff``, as Python does.
 
     Raises:
@@ -176,6 +196,7 @@ def write_parquet(report: Report, path: str) -> None:
         "path": pa.string(),
         "metric": pa.string(),
         "score": pa.float64(),
+        "uncertainty": pa.float64(),
         "stars": pa.int8(),
         "burst": pa.int32(),
         "best_of_burst": pa.bool_(),
@@ -231,6 +252,7 @@ def _rows(report: Report) -> Iterator[Row]:
             "path": photo.path,
             "metric": report.metric,
             "score": _round_to_float32(photo.score),
+            "uncertainty": None if photo.uncertainty is None else _round_to_float32(photo.uncertainty),
             "stars": photo.stars,
             "burst": photo.burst,
             "best_of_burst": photo.best_of_burst,

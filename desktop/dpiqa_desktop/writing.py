@@ -130,7 +130,9 @@ class Writing:
         rejected = self._reject_below is not None and photo.score < self._reject_below
         scored_at = datetime.fromtimestamp(photo.scored_at, timezone.utc)
         stars = -1 if rejected else photo.stars
-        return Verdict(photo.score, stars, self._model, self._model_hash, scored_at)
+        return Verdict(
+            photo.score, stars, self._model, self._model_hash, scored_at, uncertainty=photo.uncertainty
+        )
 
 
 def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store, console: Console) -> int:

@@ -35,21 +35,6 @@ _LATERAL_WIDTH = 48
 _MAP_GRID = 4
 
 
-class LiteJudgement(NamedTuple):
-    """A score, a feature map and an uncertainty for each of N photos.
-
-    Attributes:
-        score: (N, 1), 0..1, higher is better.
-        map: (N, 8, S / 8, S / 8), 0 or more.
-        deviation: (N, 1), above 0: the standard deviation, in units of the score, that raters' mean opinion
-            is expected to have around the score.
-    """
-
-    score: Tensor
-    map: Tensor
-    deviation: Tensor
-
-
 class EarlyStages(NamedTuple):
     """What the frozen first stages make of N photos: all that the rest of the network needs of them.
 
@@ -65,8 +50,8 @@ class EarlyStages(NamedTuple):
 class Lite(nn.Module):
     """EfficientNet-Lite0 trunk, feature map, score, deviation.
 
-    Built with random weights; load a state dict afterwards. ``judge`` is ``late(early(image))``; training
-    keeps what ``early`` gives on disk.
+    Built with random weights; load a state dict afterwards. It is ``late`` after ``early``: training keeps
+    what ``early`` gives on disk.
     """
 
     def __init__(self) -> None:
@@ -75,15 +60,13 @@ class Lite(nn.Module):
         self.head = LiteHead()
 
     def forward(self, image: Tensor) -> QualityPrediction:
-        """Judge a batch of photos as every model of this package does: ``judge`` without the deviation."""
-        judgement = self.judge(image)
-        return QualityPrediction(judgement.score, judgement.map)
-
-    def judge(self, image: Tensor) -> LiteJudgement:
         """Judge a batch of photos.
 
         Args:
-            image: RGB, shape (N, 3, H, W), range 0..1, any size; squashed to ``LITE_INPUT_SIZE`` here.
+            image: RGB, shape (N, 3, H, W), range 0..1, any size; squashed to 384 x 384 here.
+
+        Returns:
+            score (N, 1), 0..1, higher is better; feature map (N, 8, 48, 48), 0 or more; deviation (N, 1).
         """
         return self.late(self.early(squash(image, LITE_INPUT_SIZE)))
 
@@ -95,12 +78,12 @@ class Lite(nn.Module):
         stages = self._stages(x, range(FROZEN_BLOCKS))
         return EarlyStages(stages[-1], pooled_statistics(stages))
 
-    def late(self, early: EarlyStages) -> LiteJudgement:
+    def late(self, early: EarlyStages) -> QualityPrediction:
         """Run the trained stages and the head."""
         stages = self.late_stages(early.map)
         statistics = torch.cat([early.statistics, pooled_statistics(stages)], dim=1)
-        judgement: LiteJudgement = self.head([early.map, *stages], statistics)
-        return judgement
+        prediction: QualityPrediction = self.head([early.map, *stages], statistics)
+        return prediction
 
     def late_stages(self, x: Tensor) -> list[Tensor]:
         """Give the maps of the last two stages, of strides 16 and 32, from the one of stride 8."""
@@ -157,12 +140,12 @@ class LiteHead(nn.Module):
         self.to_score = nn.Linear(64, 1)
         self.to_deviation = nn.Linear(64, 1)
 
-    def forward(self, stages: list[Tensor], statistics: Tensor) -> LiteJudgement:
+    def forward(self, stages: list[Tensor], statistics: Tensor) -> QualityPrediction:
         """Decode the last three stages, of strides 8, 16 and 32, and ``pooled_statistics`` of all five."""
         quality_map = self.to_map(self._fuse(stages))
         pooled_map = F.adaptive_avg_pool2d(quality_map, _MAP_GRID).flatten(1)
         score, deviation = self.decode(statistics, pooled_map)
-        return LiteJudgement(score, quality_map, deviation)
+        return QualityPrediction(score, quality_map, deviation)
 
     def decode(self, statistics: Tensor, pooled_map: Tensor) -> tuple[Tensor, Tensor]:
         """Give score and deviation, (N, 1) each, from statistics (N, 1024) and the map's means (N, 128)."""

@@ -8,15 +8,18 @@ from torch import Tensor, nn
 
 
 class QualityPrediction(NamedTuple):
-    """A score and a spatial feature map for each of N photos.
+    """A score, a spatial feature map and perhaps an uncertainty for each of N photos.
 
     Attributes:
         score: (N, 1), roughly 0..1, higher is better; MOS/100 of the data set that the weights learnt.
         map: (N, 8, H, W), 0 or more: the features that the score is decoded from; not itself a quality scale.
+        deviation: (N, 1), above 0: the standard deviation, in units of the score, that raters' mean opinion
+            is expected to have around it; None from a model that does not say.
     """
 
     score: Tensor
     map: Tensor
+    deviation: Tensor | None = None
 
 
 def score_of(hidden: Tensor, last: nn.Linear) -> Tensor:

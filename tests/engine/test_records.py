@@ -32,7 +32,7 @@ def results():
     return collected(
         Scored("worse.jpg", 0.25),
         Failed("broken.jpg", "the file is empty"),
-        Scored(RAW_NAME, 0.5, captured_at=CLOCK),
+        Scored(RAW_NAME, 0.5, captured_at=CLOCK, uncertainty=0.0625),
         Scored(ODD_NAME, 0.123456789, captured_at=-1.5),
     )
 
@@ -90,10 +90,10 @@ def test_csv_reads_back(report, tmp_path):
     with open(tmp_path / "scores.csv", encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = [tuple(row.values()) for row in csv.DictReader(file)]
     assert rows == [
-        (RAW_NAME, "m", "0.5", "3", "1", "true", "2023-11-14T22:13:20.250000", ""),
-        ("worse.jpg", "m", "0.25", "2", "1", "false", "", ""),
-        (ODD_NAME, "m", "0.1234568", "1", "", "false", "1969-12-31T23:59:58.500000", ""),
-        ("broken.jpg", "m", "", "", "", "", "", "the file is empty"),
+        (RAW_NAME, "m", "0.5", "0.0625", "3", "1", "true", "2023-11-14T22:13:20.250000", ""),
+        ("worse.jpg", "m", "0.25", "", "2", "1", "false", "", ""),
+        (ODD_NAME, "m", "0.1234568", "", "1", "", "false", "1969-12-31T23:59:58.500000", ""),
+        ("broken.jpg", "m", "", "", "", "", "", "", "the file is empty"),
     ]
 
 
@@ -110,6 +110,7 @@ def test_json_lines_read_back(report, tmp_path):
         "path": RAW_NAME,
         "metric": "m",
         "score": 0.5,
+        "uncertainty": 0.0625,
         "stars": 3,
         "burst": 1,
         "best_of_burst": True,
@@ -130,6 +131,7 @@ def test_parquet_reads_back_with_types(report, tmp_path):
     table.validate(full=True)  # strings are UTF-8, for one
     best, worse, odd, broken = table.to_pylist()
     assert (best["score"], best["stars"], best["burst"], best["best_of_burst"]) == (0.5, 3, 1, True)
+    assert (best["uncertainty"], worse["uncertainty"]) == (0.0625, None)
     assert best["captured_at"] == datetime(2023, 11, 14, 22, 13, 20, 250_000)
     assert worse["captured_at"] is None
     assert (odd["path"], odd["burst"], odd["best_of_burst"]) == (ODD_NAME, None, False)

@@ -21,8 +21,21 @@ from dpiqa_desktop.engine.store import (
 )
 from dpiqa_plugin.errors import PhotoError, StoreError
 
-STATE = FileState(1000, 1_700_000_000_000_000_001)
-JUDGED = Judged(0.5, 1_700_000_000.25, (1 << 64) - 2)
+STATE_VALUES = (1000, 1_700_000_000_000_000_001)
+STATE = FileState(*STATE_VALUES)
+JUDGED = Judged(0.5, 1_700_000_000.25, (1 << 64) - 2, uncertainty=0.0625)
+# As the first version made it.
+FIRST_SCHEMA = """
+    CREATE TABLE files (
+        path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, hash BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE photos (hash BLOB PRIMARY KEY, captured_at REAL, likeness INTEGER) WITHOUT ROWID;
+    CREATE TABLE scores (
+        hash BLOB NOT NULL, model TEXT NOT NULL, score REAL NOT NULL, scored_at REAL NOT NULL,
+        PRIMARY KEY (hash, model)
+    ) WITHOUT ROWID;
+    PRAGMA user_version = 1;
+"""
 
 
 @pytest.fixture
@@ -41,6 +54,23 @@ def test_what_is_recorded_is_found_by_the_next_process(database):
     again = Store(database)
     assert again.find("/a.jpg", STATE, "lite") == JUDGED
     assert again.find_content(b"/a.jpg", "lite") == JUDGED
+
+
+def test_scores_of_the_first_version_are_kept_and_new_ones_join_them(database):
+    database.parent.mkdir()
+    connection = sqlite3.connect(database)
+    connection.executescript(FIRST_SCHEMA)
+    connection.execute("INSERT INTO files VALUES (?, ?, ?, ?)", (b"/old.jpg", *STATE_VALUES, b"/old.jpg"))
+    connection.execute("INSERT INTO photos VALUES (?, 17.0, NULL)", (b"/old.jpg",))
+    connection.execute("INSERT INTO scores VALUES (?, 'lite', 0.25, 1.0)", (b"/old.jpg",))
+    connection.commit()
+    connection.close()
+    for _ in range(2):  # the second opening finds nothing left to do
+        store = Store(database)
+        assert store.find("/old.jpg", STATE, "lite") == Judged(0.25, 17.0, None)
+        store.record([record("/new.jpg")], "lite")
+        assert store.find("/new.jpg", STATE, "lite") == JUDGED
+        store.close()
 
 
 @pytest.mark.parametrize(

@@ -171,9 +171,12 @@ def test_weights_of_a_file_score_as_the_bundled_metric():
     """One runs on torch, the other on OpenVINO, whose sums go in another order."""
     paths = [EXAMPLES / f"{name}.jpg" for name in ("dog", "dog_defocused", "waves")]
     bundled = metric_scorer("dpiqa_lite", "auto")
-    np.testing.assert_allclose(
-        weights_scorer(BUNDLED_WEIGHTS, "cpu").score_files(paths), bundled.score_files(paths), atol=1e-3
+    by_torch, by_openvino = (
+        weights_scorer(BUNDLED_WEIGHTS, "cpu").judge_files(paths),
+        bundled.judge_files(paths),
     )
+    np.testing.assert_allclose(by_torch.scores, by_openvino.scores, atol=1e-3)
+    np.testing.assert_allclose(by_torch.uncertainties, by_openvino.uncertainties, atol=1e-3)
     assert bundled.trained_on == "biq2021"
     assert bundled.on_mos_scale
 

@@ -6,18 +6,14 @@ from pathlib import Path
 import pytest
 
 from dpiqa_plugin.errors import DPIQAError
-from dpiqa_training.datasets import PARTS, LabelledPhoto
-from dpiqa_training.splits import Shares, draw_split, of_part, scene_block, split_photos
+from dpiqa_training.datasets import LabelledPhoto
+from dpiqa_training.splits import Shares, draw_split, of_part, split_photos
 
 ROOT = Path("photos")
 
 
 def unsplit(count: int) -> list[LabelledPhoto]:
     return [LabelledPhoto(ROOT / "large" / f"{number}.jpg", 0.5) for number in range(count)]
-
-
-def numbered(count: int) -> list[LabelledPhoto]:
-    return [LabelledPhoto(ROOT / f"ss01 ({number}).jpg", 0.5, "ss01") for number in range(1, count + 1)]
 
 
 def official(**parts: int) -> list[LabelledPhoto]:
@@ -51,22 +47,6 @@ def test_a_split_of_the_same_data_elsewhere_is_the_same():
     assert [p.part for p in draw_split(here, Shares())] == [p.part for p in draw_split(there, Shares())]
 
 
-def test_scenes_stay_whole():
-    result = draw_split(numbered(2000), Shares(val=0.1, test=0.2), scene_block)
-    blocks = {part: {scene_block(photo) for photo in of_part(result, part)} for part in PARTS}
-    assert {part: len(block) for part, block in blocks.items()} == {"train": 14, "val": 2, "test": 4}
-    assert not blocks["train"] & blocks["val"]
-    assert not blocks["train"] & blocks["test"]
-    assert not blocks["val"] & blocks["test"]
-
-
-def test_a_block_is_a_hundred_numbers_of_a_subset():
-    first, last, beyond = (numbered(101)[index] for index in (0, 99, 100))
-    other = LabelledPhoto(ROOT / "ss02 (1).jpg", 0.5, "ss02")
-    assert scene_block(first) == scene_block(last)
-    assert len({scene_block(photo) for photo in (first, beyond, other)}) == 3
-
-
 def test_a_whole_official_split_stays():
     photos = official(train=7, val=1, test=2)
     assert draw_split(photos, Shares()) == photos
@@ -86,13 +66,12 @@ def test_a_part_that_is_not_asked_for_stays_empty():
     ("photos", "shares", "part"),
     [
         (unsplit(2), Shares(val=0.5, test=0.5), "train"),
-        (numbered(150), Shares(val=0.1, test=0.5), "train"),
-        (numbered(50), Shares(val=0.1, test=0.5), "train"),
+        (unsplit(1), Shares(val=1, test=0), "train"),
     ],
 )
-def test_too_few_photos_or_scenes_are_refused(photos, shares, part):
-    with pytest.raises(DPIQAError, match=f"too few, or too few scenes, for a {part} part"):
-        draw_split(photos, shares, scene_block)
+def test_too_few_photos_are_refused(photos, shares, part):
+    with pytest.raises(DPIQAError, match=f"too few for a {part} part"):
+        draw_split(photos, shares)
 
 
 def test_a_file_is_written_and_then_obeyed_whatever_the_seed(tmp_path):

@@ -22,7 +22,6 @@ from dpiqa_training.config import (
 from dpiqa_training.evaluate_options import add_evaluate_arguments, read_evaluate_options, run_evaluation
 
 if TYPE_CHECKING:
-    from dpiqa_plugin.models.lite import Lite
     from dpiqa_training.datasets import LabelledPhoto
 
 _DATASETS = ("koniq", "clive", "flive", "spaq")
@@ -227,8 +226,11 @@ def _say(text: object) -> None:
 
 def _train_lite(arguments: argparse.Namespace) -> None:
     from dpiqa_training.datasets.biq2021 import read_training, read_validation
+    from dpiqa_training.evaluate import evaluate
+    from dpiqa_training.evaluation_report import report
     from dpiqa_training.export import export_lite
     from dpiqa_training.recipes.lite import train_lite
+    from dpiqa_training.scorers import weights_scorer
 
     config = read_lite_config(arguments.config)
     print(config)
@@ -238,46 +240,18 @@ def _train_lite(arguments: argparse.Namespace) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     model = train_lite(config, training, validation, arguments.out, arguments.device)
     export_lite(model, arguments.out)
-    _print_agreement(model, validation)
+    weights = weights_scorer(arguments.out / "lite.safetensors", arguments.device)
+    print(report(evaluate([weights], {"biq2021": validation})))
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from dpiqa_plugin.models.lite import load_lite
-    from dpiqa_training.datasets.catalogue import read_part
     from dpiqa_training.evaluation_report import report, write_report
 
     options = read_evaluate_options(arguments)
     evaluation = run_evaluation(options)
     print(report(evaluation))
-    if "biq2021" in options.data:
-        photos = read_part("biq2021", options.data["biq2021"], options.part)
-        _print_calibration(load_lite(options.weights) if options.weights else load_lite(), photos)
     for file in write_report(evaluation, options.out) if options.out else ():
         print(file)
-
-
-def _print_agreement(model: Lite, photos: list[LabelledPhoto]) -> None:
-    from dpiqa_training.calibration import judge_photos
-    from dpiqa_training.evaluate import agreement_by_subset
-
-    judged = judge_photos(model, photos, "cpu")
-    print(f"{'subset':<8}{'photos':>7}{'SRCC':>8}{'PLCC':>8}{'KRCC':>8}{'RMSE':>8}")
-    for name, row in agreement_by_subset(judged.scores, photos).items():
-        print(f"{name:<8}{row.count:>7}{row.srcc:>8.4f}{row.plcc:>8.4f}{row.krcc:>8.4f}{row.rmse:>8.4f}")
-    _print_calibration(model, photos)
-
-
-def _print_calibration(model: Lite, photos: list[LabelledPhoto]) -> None:
-    import numpy as np
-
-    from dpiqa_training.calibration import calibration, judge_photos
-
-    judged = judge_photos(model, photos, "cpu")
-    found = calibration(judged.scores, judged.deviations, np.array([photo.mos for photo in photos]))
-    print(
-        f"deviation of dpiqa_lite: {found.mean_deviation:.4f} on average; MOS within one "
-        f"{found.within_one:.1%}, within two {found.within_two:.1%}; SRCC with the error {found.srcc:.3f}"
-    )
 
 
 def _embed_prompts(arguments: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dpiqa_plugin.errors import DPIQAError
+from dpiqa_training.calibration import Calibration, calibration
 from dpiqa_training.correlation import Agreement, Interval, agreement, bootstrap
 from dpiqa_training.datasets import LabelledPhoto
 from dpiqa_training.scorers import Scorer
@@ -28,6 +29,7 @@ class Comparison:
             but for ``rmse``.
         on_mos_scale: whether ``rmse`` without a fit means anything.
         trained_on_it: the metric learnt from this data set, so that other metrics may do better elsewhere.
+        calibration: how its uncertainties fit its errors; None if it gives none.
     """
 
     dataset: str
@@ -37,6 +39,7 @@ class Comparison:
     interval: Interval
     on_mos_scale: bool
     trained_on_it: bool
+    calibration: Calibration | None
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by
@@ -45,6 +48,7 @@ class ScoredPhotos:
 
     Attributes:
         scores: by metric, (N,), in its own scale.
+        uncertainties: by metric, (N,), of those that say how sure they are.
         left_out: photos that some metric gave no number for; left out for all, so that all are compared on
             the same ones.
     """
@@ -52,6 +56,7 @@ class ScoredPhotos:
     dataset: str
     photos: list[LabelledPhoto]
     scores: dict[str, np.ndarray]
+    uncertainties: dict[str, np.ndarray]
     left_out: list[LabelledPhoto]
 
 
@@ -89,8 +94,8 @@ def evaluate(scorers: list[Scorer], datasets: dict[str, list[LabelledPhoto]]) ->
 def score_dataset(scorers: list[Scorer], name: str, photos: list[LabelledPhoto]) -> ScoredPhotos:
     """Score the photos of one data set; see ``evaluate``."""
     paths = [photo.path for photo in photos]
-    scores = {scorer.name: scorer.score_files(paths) for scorer in scorers}
-    kept = np.isfinite(np.stack(list(scores.values()))).all(axis=0)
+    judged = {scorer.name: scorer.judge_files(paths) for scorer in scorers}
+    kept = np.isfinite(np.stack([judgement.scores for judgement in judged.values()])).all(axis=0)
     if kept.sum() < 2:
         raise DPIQAError(
             f"{name}: {len(photos)} photos, {kept.sum()} with a score; two are needed to compare"
@@ -98,7 +103,12 @@ def score_dataset(scorers: list[Scorer], name: str, photos: list[LabelledPhoto])
     return ScoredPhotos(
         name,
         [photo for photo, keep in zip(photos, kept, strict=True) if keep],
-        {metric: values[kept] for metric, values in scores.items()},
+        {metric: judgement.scores[kept] for metric, judgement in judged.items()},
+        {
+            metric: judgement.uncertainties[kept]
+            for metric, judgement in judged.items()
+            if judgement.uncertainties is not None
+        },
         [photo for photo, keep in zip(photos, kept, strict=True) if not keep],
     )
 
@@ -111,31 +121,21 @@ def _subsets(photos: list[LabelledPhoto]) -> list[str]:
 
 def _compare(scorers: list[Scorer], scored: ScoredPhotos, subset: str) -> list[Comparison]:
     chosen = np.array([subset in (ALL, photo.subset) for photo in scored.photos])
+    return [_comparison(scorer, scored, subset, chosen) for scorer in scorers]
+
+
+def _comparison(scorer: Scorer, scored: ScoredPhotos, subset: str, chosen: np.ndarray) -> Comparison:
     mos = np.array([photo.mos for photo in scored.photos])[chosen]
-    return [
-        _comparison(scorer, scored.dataset, subset, scored.scores[scorer.name][chosen], mos)
-        for scorer in scorers
-    ]
-
-
-def _comparison(scorer: Scorer, dataset: str, subset: str, scores: np.ndarray, mos: np.ndarray) -> Comparison:
+    scores = scored.scores[scorer.name][chosen]
+    uncertainties = scored.uncertainties.get(scorer.name)
     upward = -scores if scorer.backend.lower_better else scores
     return Comparison(
-        dataset,
+        scored.dataset,
         subset,
         scorer.name,
         agreement(upward, mos),
         bootstrap(upward, mos),
         scorer.on_mos_scale,
-        scorer.trained_on == dataset,
+        scorer.trained_on == scored.dataset,
+        None if uncertainties is None else calibration(scores, uncertainties[chosen], mos),
     )
-
-
-def agreement_by_subset(scores: np.ndarray, photos: list[LabelledPhoto]) -> dict[str, Agreement]:
-    """Compare scores (N,) of N photos with their MOS: over all (key ``all``) and by subset."""
-    mos = np.array([photo.mos for photo in photos])
-    subsets = np.array([photo.subset for photo in photos])
-    result = {"all": agreement(scores, mos)}
-    for name in sorted(set(subsets.tolist())):
-        result[name] = agreement(scores[subsets == name], mos[subsets == name])
-    return result

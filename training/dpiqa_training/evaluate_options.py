@@ -23,7 +23,7 @@ class EvaluateOptions:
         part: ``val``, ``test`` or ``all``.
         splits: folder of split files; None for official splits.
         metrics: names in pyiqa, ours included.
-        weights: of another ``dpiqa_lite``, measured beside the metrics; or None.
+        weights: of a model of ours that is no metric, measured beside the metrics; or None.
         ladders: folders of photos without faults to distort.
         out: folder for the report; None only prints it.
         device: ``auto``, ``cpu`` or a torch device.
@@ -60,7 +60,7 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics", nargs="+", metavar="METRIC", help="metrics of pyiqa, ours included (default: dpiqa_lite)"
     )
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="lite.safetensors to measure, too")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="what dpiqa-train wrote, to measure")
     parser.add_argument(
         "--ladders",
         type=Path,

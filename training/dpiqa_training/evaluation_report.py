@@ -35,6 +35,8 @@ def report(evaluation: Evaluation) -> str:
         for some in evaluation.scored
         if some.left_out
     ]
+    if any(comparison.calibration for comparison in evaluation.comparisons):
+        parts.append(_calibration_table(evaluation.comparisons))
     if evaluation.ladders:
         parts.append(_ladder_table(evaluation))
     return "\n\n".join(parts)
@@ -129,6 +131,24 @@ def _across_datasets(comparisons: list[Comparison]) -> str:
         others = [c.agreement.srcc for c in mine if not c.trained_on_it]
         rows.append([metric, *cells, f"{np.mean(others):.3f}" if others else "-"])
     return _markdown(("SRCC across data sets", *datasets, "mean without *"), rows)
+
+
+def _calibration_table(comparisons: list[Comparison]) -> str:
+    heading = ("uncertainty", "subset", "metric", "mean", "MOS within 1", "within 2", "SRCC with the error")
+    rows = [
+        [
+            comparison.dataset,
+            comparison.subset,
+            comparison.metric,
+            f"{found.mean_deviation:.3f}",
+            f"{found.within_one:.3f}",
+            f"{found.within_two:.3f}",
+            f"{found.srcc:.3f}",
+        ]
+        for comparison in comparisons
+        if (found := comparison.calibration)
+    ]
+    return _markdown(heading, rows)
 
 
 def _ladder_table(evaluation: Evaluation) -> str:

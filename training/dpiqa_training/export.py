@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from dpiqa_plugin import fingerprint
 from dpiqa_plugin.atomic import replacing
 from dpiqa_plugin.errors import WeightsError
-from dpiqa_plugin.models.lite import Lite, LiteJudgement
+from dpiqa_plugin.models.lite import Lite
 from dpiqa_plugin.openvino_ir import save_ir
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 from dpiqa_plugin.student_conversion import student_ir
@@ -31,7 +31,7 @@ def export_lite(model: Lite, folder: Path) -> None:
     rounded = {name: x.half() if x.is_floating_point() else x for name, x in model.state_dict().items()}
     model.load_state_dict(rounded)
     save_file({name: x.cpu().contiguous() for name, x in rounded.items()}, folder / "lite.safetensors")
-    save_ir(_Judging(model.cpu()).eval(), LITE_INPUT_SIZE, folder / "lite.xml", LiteJudgement._fields)
+    save_ir(model.cpu().eval(), LITE_INPUT_SIZE, folder / "lite.xml")
 
 
 def export_teacher(weights: Path, folder: Path) -> Path:
@@ -80,14 +80,3 @@ def _write(tensors: dict[str, Tensor], said: dict[str, Any], path: Path) -> Path
         save_file(tensors, temporary, metadata={ABOUT_KEY: json.dumps(said, sort_keys=True)})
     fingerprint.record(path)
     return path
-
-
-class _Judging(nn.Module):
-    """The model with all three outputs."""
-
-    def __init__(self, model: Lite) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, image: Tensor) -> LiteJudgement:
-        return self.model.judge(image)

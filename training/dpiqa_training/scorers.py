@@ -8,14 +8,20 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import nn
 from tqdm import tqdm
 
 from dpiqa_desktop.engine.backends import Backend, Judgement, create_backend
 from dpiqa_desktop.engine.decode import decode
 from dpiqa_plugin.cards import CARDS
 from dpiqa_plugin.errors import MetricError, PhotoError
-from dpiqa_plugin.preprocess import LITE_INPUT_SIZE, squash
+from dpiqa_plugin.models.lite import Lite
+from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE, LITE_INPUT_SIZE, squash
+from dpiqa_plugin.weights_file import about, is_safetensors
+
+_INPUT_SIZES = {"teacher": DPIQA_INPUT_SIZE, "student": DPIQA_INPUT_SIZE, "lite": LITE_INPUT_SIZE}
 
 
 @dataclass(frozen=True)
@@ -37,35 +43,43 @@ class Scorer:
         """Whether its scores are meant to equal MOS, 0..1."""
         return self.backend.score_range == (0.0, 1.0) and not self.backend.lower_better
 
-    def score_files(self, paths: list[Path]) -> np.ndarray:
-        """Give scores (N,) in the metric's own scale; NaN where it gave no number.
+    def judge_files(self, paths: list[Path]) -> Judgement:
+        """Judge photos in their order; a score is in the metric's own scale, NaN where it gave no number.
 
         Raises:
             DPIQAError: a photo cannot be read, or the metric failed on it.
         """
         size = self.backend.input_size
         bar = tqdm(paths, self.name, unit="photo", leave=False, disable=None)
-        return self._score((read_pixels(path, size) for path in bar), lambda index: str(paths[index]))
+        return self._judge((read_pixels(path, size) for path in bar), lambda index: str(paths[index]))
 
-    def score_pixels(self, photos: Iterable[np.ndarray]) -> np.ndarray:
-        """Give scores of decoded photos, uint8 RGB (H, W, 3); see ``score_files``."""
-        return self._score(map(self._fitted, photos), lambda index: f"photo {index + 1}")
+    def judge_pixels(self, photos: Iterable[np.ndarray]) -> Judgement:
+        """Judge decoded photos, uint8 RGB (H, W, 3); see ``judge_files``."""
+        return self._judge(map(self._fitted, photos), lambda index: f"photo {index + 1}")
 
     def _fitted(self, photo: np.ndarray) -> np.ndarray:
         size = self.backend.input_size
         return photo if size is None else squash(Image.fromarray(photo), size)
 
-    def _score(self, photos: Iterable[np.ndarray], name: Callable[[int], str]) -> np.ndarray:
-        waiting, scores = iter(photos), np.empty(0, np.float32)
+    def _judge(self, photos: Iterable[np.ndarray], name: Callable[[int], str]) -> Judgement:
+        waiting, done = iter(photos), 0
+        scores: list[np.ndarray] = []
+        uncertainties: list[np.ndarray] = []
         while batch := list(islice(waiting, self.backend.batch_size)):
             try:
-                judged = self.backend.judge(batch).scores
+                judged = self.backend.judge(batch)
             except Exception as error:  # pyiqa's metrics fail in as many ways as they have authors
-                first, last = name(len(scores)), name(len(scores) + len(batch) - 1)
+                first, last = name(done), name(done + len(batch) - 1)
                 where = first if first == last else f"{first} or one of those up to {last}"
                 raise MetricError(f"the metric {self.name} failed on {where}: {error}") from error
-            scores = np.concatenate([scores, judged])
-        return scores
+            done += len(batch)
+            scores.append(judged.scores)
+            if judged.uncertainties is not None:
+                uncertainties.append(judged.uncertainties)
+        return Judgement(
+            np.concatenate(scores) if scores else np.empty(0, np.float32),
+            uncertainties=np.concatenate(uncertainties) if uncertainties else None,
+        )
 
 
 def read_pixels(path: Path, size: int | None) -> np.ndarray:
@@ -92,38 +106,47 @@ def metric_scorer(metric: str, device: str) -> Scorer:
 
 
 def weights_scorer(weights: Path, device: str) -> Scorer:
-    """Make ``dpiqa_lite`` with other weights ready, such as those of a training run.
+    """Make weights of ours ready, such as those of a training run: a teacher's, a student's or dpiqa_lite's.
 
     Raises:
-        DPIQAError: they are no weights of ``dpiqa_lite``.
+        DPIQAError: they are none of those, or the teacher's prompts were not embedded.
     """
-    return Scorer(weights.name, _LiteOnTorch(weights, device), "biq2021")
+    from dpiqa_plugin import fingerprint, metrics
+
+    kind = about(weights).get("model", "lite") if weights.is_file() and is_safetensors(weights) else "lite"
+    build = {"teacher": metrics.DPIQA, "student": metrics.DPIQAStudent, "lite": metrics.DPIQALite}[kind]
+    identity = f"{kind}-{fingerprint.sha256(weights)[:12]}" if weights.is_file() else kind
+    model = build(weights=weights).model
+    backend = _OnTorch(model, _INPUT_SIZES[kind], "cpu" if device == "auto" else device, identity)
+    return Scorer(weights.name, backend, "biq2021" if kind == "lite" else "")
 
 
-class _LiteOnTorch:
-    """A back end for a file of weights; see ``Backend``."""
+def lite_scorer(model: Lite, device: str) -> Scorer:
+    """Make a ``dpiqa_lite`` ready that is being trained."""
+    return Scorer("dpiqa_lite", _OnTorch(model, LITE_INPUT_SIZE, device, "dpiqa_lite-in-training"), "biq2021")
+
+
+class _OnTorch:
+    """A back end for a model of ours that has no metric; see ``Backend``."""
 
     lower_better = False
     score_range: tuple[float, float] | None = (0.0, 1.0)
-    input_size: int | None = LITE_INPUT_SIZE
     batch_size = 16
 
-    def __init__(self, weights: Path, device: str) -> None:
-        from dpiqa_plugin import fingerprint
-        from dpiqa_plugin.models.lite import load_lite
-
-        self._device = "cpu" if device == "auto" else device
-        self._model = load_lite(weights).to(self._device)
-        self.identity = f"dpiqa_lite-{fingerprint.sha256(weights)[:12]}"
-        self.description = f"{weights} on torch, {self._device}"
+    def __init__(self, model: nn.Module, input_size: int, device: str, identity: str) -> None:
+        self._model = model.to(device).to(memory_format=torch.channels_last).eval()  # a fifth less time
+        self._device = device
+        self.input_size: int | None = input_size
+        self.identity = identity
+        self.description = f"{identity} on torch, {device}"
 
     def load(self) -> None:
         """See ``Backend.load``; the constructor has done it."""
 
+    @torch.inference_mode()
     def judge(self, photos: list[np.ndarray], maps: bool = False) -> Judgement:
         """See ``Backend.judge``; never gives maps."""
-        import torch
-
-        with torch.inference_mode():
-            images = torch.from_numpy(np.stack(photos)).to(self._device).permute(0, 3, 1, 2).float().div(255)
-            return Judgement(self._model(images).score.squeeze(1).float().cpu().numpy())
+        images = torch.from_numpy(np.stack(photos)).to(self._device).permute(0, 3, 1, 2).float().div(255)
+        score, _, deviation = self._model(images)
+        uncertainties = None if deviation is None else deviation.squeeze(1).float().cpu().numpy()
+        return Judgement(score.squeeze(1).float().cpu().numpy(), uncertainties=uncertainties)

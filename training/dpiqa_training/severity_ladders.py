@@ -67,10 +67,10 @@ def rank_ladders(scorers: list[Scorer], clean: list[Path]) -> list[LadderResult]
 
 def _shares(scorer: Scorer, clean: list[Path]) -> np.ndarray:
     rungs = 1 + len(LEVELS)
-    scores = scorer.score_pixels(
+    judged = scorer.judge_pixels(
         _rungs(tqdm(clean, f"{scorer.name} on ladders", unit="photo", leave=False, disable=None))
     )
-    ladders = scores.reshape(len(clean), len(KINDS), rungs)
+    ladders = judged.scores.reshape(len(clean), len(KINDS), rungs)
     worse = np.diff(-ladders if scorer.backend.lower_better else ladders, axis=2) < 0
     shares: np.ndarray = worse.mean(axis=(0, 2))
     return shares

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import csv
 import random
-import re
-from collections import defaultdict
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,9 +16,6 @@ from dpiqa_plugin.atomic import replacing
 from dpiqa_plugin.errors import DPIQAError
 from dpiqa_training.datasets import PARTS, LabelledPhoto
 from dpiqa_training.datasets.labels_table import read_csv
-
-Grouping = Callable[[LabelledPhoto], Hashable]
-"""Photos of one group, such as of one scene, must not be parted."""
 
 _HEADING = ("photo", "split")
 
@@ -33,7 +27,7 @@ class Shares:
     Attributes:
         val: 0..1, to choose epochs and settings by. (Choosing by the test part inflates its figures.)
         test: 0..1, to measure with once.
-        seed: of the order in which groups are drawn.
+        seed: of the order in which photos are drawn.
     """
 
     val: float = 0.1
@@ -41,15 +35,7 @@ class Shares:
     seed: int = 0
 
 
-def scene_block(photo: LabelledPhoto) -> Hashable:
-    """Group BIQ2021 by hundreds of the numbers in the names: neighbours show one scene or one search word."""
-    number = re.search(r"\((\d+)\)", photo.path.name)
-    return (photo.subset, (int(number[1]) - 1) // 100) if number else photo.path
-
-
-def split_photos(
-    file: Path, root: Path, photos: list[LabelledPhoto], shares: Shares, grouping: Grouping | None = None
-) -> list[LabelledPhoto]:
+def split_photos(file: Path, root: Path, photos: list[LabelledPhoto], shares: Shares) -> list[LabelledPhoto]:
     """Give every photo its part: as ``file`` says, which is drawn and written first if it does not exist.
 
     Args:
@@ -57,7 +43,6 @@ def split_photos(
         root: folder of the data set.
         photos: all of it, as a reader gives them.
         shares: for a new file.
-        grouping: for a new file; None lets every photo stand for itself.
 
     Returns:
         The photos in their order, with ``part`` set.
@@ -67,7 +52,7 @@ def split_photos(
             or there are too few photos.
     """
     if not file.exists():
-        _write(file, root, draw_split(photos, shares, grouping))
+        _write(file, root, draw_split(photos, shares))
     parts = _read(file)
     names = [_name(photo, root) for photo in photos]
     cure = "delete it to draw a new split, or give the data it was made for"
@@ -78,26 +63,24 @@ def split_photos(
     return [replace(photo, part=parts[name]) for photo, name in zip(photos, names, strict=True)]
 
 
-def draw_split(
-    photos: list[LabelledPhoto], shares: Shares, grouping: Grouping | None = None
-) -> list[LabelledPhoto]:
+def draw_split(photos: list[LabelledPhoto], shares: Shares) -> list[LabelledPhoto]:
     """Give every photo its part.
 
     An official split stays. One without a validation part gives up some of its training part; where there is
     none, all is drawn. The same photos and seed give the same split on every machine.
 
     Raises:
-        DPIQAError: there are too few photos, or groups of them, for a part.
+        DPIQAError: there are too few photos for a part.
     """
     official = {photo.part for photo in photos}
     counts = {} if "val" in official else {"val": round(shares.val * len(photos))}
     if "test" not in official:
         counts["test"] = round(shares.test * len(photos))
-    drawn = _draw([photo for photo in photos if photo.part in ("", "train")], counts, shares.seed, grouping)
+    drawn = _draw([photo for photo in photos if photo.part in ("", "train")], counts, shares.seed)
     result = [replace(photo, part=drawn.get(photo.path, photo.part)) for photo in photos]
     for part in ("train", *counts):
         if not of_part(result, part) and counts.get(part) != 0:
-            raise DPIQAError(f"{len(photos)} photos are too few, or too few scenes, for a {part} part")
+            raise DPIQAError(f"{len(photos)} photos are too few for a {part} part")
     return result
 
 
@@ -106,22 +89,11 @@ def of_part(photos: list[LabelledPhoto], part: str) -> list[LabelledPhoto]:
     return [photo for photo in photos if photo.part == part]
 
 
-def _draw(
-    photos: list[LabelledPhoto], counts: dict[str, int], seed: int, grouping: Grouping | None
-) -> dict[Path, str]:
-    groups: dict[Hashable, list[Path]] = defaultdict(list)
-    for photo in sorted(photos, key=lambda photo: photo.path.as_posix()):
-        groups[grouping(photo) if grouping else photo.path].append(photo.path)
-    order = list(groups.values())
+def _draw(photos: list[LabelledPhoto], counts: dict[str, int], seed: int) -> dict[Path, str]:
+    order = sorted((photo.path for photo in photos), key=lambda path: path.as_posix())
     random.Random(seed).shuffle(order)
-    parts: dict[Path, str] = {}
-    left = dict(counts)
-    for group in order:
-        part = next((part for part, count in left.items() if count > 0), "train")
-        parts |= dict.fromkeys(group, part)
-        if part in left:
-            left[part] -= len(group)
-    return parts
+    parts = [part for part, count in counts.items() for _ in range(count)]
+    return dict(zip(order, [*parts, *["train"] * len(order)], strict=False))
 
 
 def _write(file: Path, root: Path, photos: list[LabelledPhoto]) -> None:

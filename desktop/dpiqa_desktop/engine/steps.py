@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class Photo:
         content: hash of the file's content.
         pixels: uint8 RGB for the back end, from decoding to judging.
         captured_at, likeness: see ``Scored``.
-        score: None until there is one.
+        score, uncertainty: None until there is one; see ``Scored``.
         known: the score came from the store.
         scored_at: when it got it, in seconds since 1970, UTC.
         reason: why there will be no score.
@@ -41,6 +42,7 @@ class Photo:
     captured_at: float | None = None
     likeness: int | None = None
     score: float | None = None
+    uncertainty: float | None = None
     known: bool = False
     scored_at: float | None = None
     reason: str | None = None
@@ -52,6 +54,7 @@ class Photo:
             captured_at=judged.captured_at,
             likeness=judged.likeness,
             score=judged.score,
+            uncertainty=judged.uncertainty,
             known=True,
             scored_at=judged.scored_at,
         )
@@ -61,8 +64,21 @@ class Photo:
         if self.score is None:
             return Failed(self.path, self.reason or "the model gave no score for it")
         return Scored(
-            self.path, self.score, self.captured_at, self.likeness, self.known, self.scored_at or 0.0
+            self.path,
+            self.score,
+            self.captured_at,
+            self.likeness,
+            self.known,
+            self.scored_at or 0.0,
+            self.uncertainty,
         )
+
+
+class _Score(NamedTuple):
+    """What the model says of one photo."""
+
+    value: float
+    uncertainty: float | None
 
 
 class Steps:
@@ -139,7 +155,7 @@ class Steps:
                 photo.path,
                 photo.state,
                 photo.content,
-                Judged(photo.score, photo.captured_at, photo.likeness, photo.scored_at),
+                Judged(photo.score, photo.captured_at, photo.likeness, photo.scored_at, photo.uncertainty),
             )
             for photo in photos
             if photo.score is not None and photo.state is not None
@@ -152,23 +168,29 @@ class Steps:
             self._recording = False
             yield Notice(str(error))
 
-    def _infer(self, pixels: list[np.ndarray]) -> list[float | str]:
+    def _infer(self, pixels: list[np.ndarray]) -> list[_Score | str]:
         """One score or reason a photo. If a batch fails, its photos are tried singly: one may be to blame."""
         if not pixels:
             return []
         try:
-            return [_checked(score) for score in self._backend.judge(pixels).scores.tolist()]
+            judgement = self._backend.judge(pixels)
+            scores, uncertainties = judgement.scores.tolist(), [None] * len(pixels)
+            if judgement.uncertainties is not None:
+                uncertainties = judgement.uncertainties.tolist()
+            return [_checked(_Score(*both)) for both in zip(scores, uncertainties, strict=True)]
         except Exception as error:  # the runtimes' errors have no common base
             if len(pixels) == 1:
                 return [f"the model could not score it: {error}"]
             return [outcome for photo in pixels for outcome in self._infer([photo])]
 
 
-def _judged(photo: Photo, outcome: float | str) -> Photo:
+def _judged(photo: Photo, outcome: _Score | str) -> Photo:
     if isinstance(outcome, str):
         return replace(photo, pixels=None, reason=outcome)
-    return replace(photo, pixels=None, score=outcome, scored_at=time.time())
+    return replace(
+        photo, pixels=None, score=outcome.value, uncertainty=outcome.uncertainty, scored_at=time.time()
+    )
 
 
-def _checked(score: float) -> float | str:
-    return score if math.isfinite(score) else f"the model gave no score for it ({score})"
+def _checked(score: _Score) -> _Score | str:
+    return score if math.isfinite(score.value) else f"the model gave no score for it ({score.value})"

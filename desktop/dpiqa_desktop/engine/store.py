@@ -8,6 +8,7 @@ survives ``kill -9``; after a power cut the last ones may be missing, which cost
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sqlite3
 import stat
@@ -21,7 +22,7 @@ import xxhash
 
 from dpiqa_plugin.errors import PhotoError, StoreError
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = (
     """CREATE TABLE files (
         path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, hash BLOB NOT NULL
@@ -32,6 +33,8 @@ _SCHEMA = (
         PRIMARY KEY (hash, model)
     ) WITHOUT ROWID""",
 )
+# What brings the schema of each version to the next, from the first on.
+_MIGRATIONS = (("ALTER TABLE scores ADD COLUMN uncertainty REAL",),)
 _BUSY_SECONDS = 60  # another process holds the lock for a batch's commit: milliseconds
 _BLOCK = 1 << 20
 
@@ -53,12 +56,14 @@ class Judged:
         captured_at: seconds of the camera's clock, see ``Decoded``; None if the photo does not say.
         likeness: fingerprint of 64 bits, see ``likeness``; None for a blank photo.
         scored_at: seconds since 1970, UTC; None for now.
+        uncertainty: see ``Scored``.
     """
 
     score: float
     captured_at: float | None
     likeness: int | None
     scored_at: float | None = field(default=None, compare=False)
+    uncertainty: float | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ class Store:
     def find(self, path: str, state: FileState, model: str) -> Judged | None:
         """Look a file up by path, size and time, without opening it."""
         return self._judged(
-            "SELECT score, captured_at, likeness, scored_at "
+            "SELECT score, captured_at, likeness, scored_at, uncertainty "
             "FROM files JOIN photos USING (hash) JOIN scores USING (hash) "
             "WHERE path = ? AND size = ? AND mtime_ns = ? AND model = ?",
             (_key(path), state.size, state.mtime_ns, model),
@@ -113,8 +118,8 @@ class Store:
     def find_content(self, content: bytes, model: str) -> Judged | None:
         """Look a photo up by the hash of its content."""
         return self._judged(
-            "SELECT score, captured_at, likeness, scored_at FROM photos JOIN scores USING (hash) "
-            "WHERE hash = ? AND model = ?",
+            "SELECT score, captured_at, likeness, scored_at, uncertainty "
+            "FROM photos JOIN scores USING (hash) WHERE hash = ? AND model = ?",
             (content, model),
         )
 
@@ -139,8 +144,11 @@ class Store:
                     [(r.content, r.judged.captured_at, _signed(r.judged.likeness)) for r in records],
                 )
                 connection.executemany(
-                    "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)",
-                    [(r.content, model, r.judged.score, r.judged.scored_at or now) for r in records],
+                    "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)",
+                    [
+                        (r.content, model, r.judged.score, r.judged.scored_at or now, r.judged.uncertainty)
+                        for r in records
+                    ],
                 )
         except sqlite3.Error as error:
             raise StoreError(f"scores of this run are not kept from now on: {error}") from error
@@ -164,7 +172,7 @@ class Store:
                 )
                 connection.execute(
                     "INSERT OR IGNORE INTO scores "
-                    "SELECT ?, model, score, scored_at FROM scores WHERE hash = ?",
+                    "SELECT ?, model, score, scored_at, uncertainty FROM scores WHERE hash = ?",
                     (after, before),
                 )
                 connection.execute(
@@ -180,7 +188,7 @@ class Store:
                 row = self.connection.execute(query, values).fetchone()
         except sqlite3.Error:  # a store that cannot be read costs time, not scores
             return None
-        return None if row is None else Judged(row[0], row[1], _unsigned(row[2]), row[3])
+        return None if row is None else Judged(row[0], row[1], _unsigned(row[2]), row[3], row[4])
 
     def _prepare(self) -> None:
         # The mode is kept in the file; where the file system cannot share memory SQLite keeps its own.
@@ -190,10 +198,10 @@ class Store:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version > _SCHEMA_VERSION:
                 raise sqlite3.DatabaseError(f"it was made by a newer version of dpiqa (schema {version})")
-            if version == 0:
-                for statement in _SCHEMA:
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+            steps = (_SCHEMA, *_MIGRATIONS)[version:]
+            for statement in itertools.chain.from_iterable(steps):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

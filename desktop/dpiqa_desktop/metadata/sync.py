@@ -64,8 +64,10 @@ def _judged(said: Said, model: str) -> Judged | None:
     try:
         score = float(said.text(prop.SCORE) or "")
         scored_at = datetime.strptime(said.text(prop.SCORED_AT) or "", prop.TIME_FORMAT)
+        written = said.text(prop.UNCERTAINTY)
+        uncertainty = None if written is None else float(written)
     except ValueError:
         return None
-    if not 0 <= score <= 1:
+    if not 0 <= score <= 1 or (uncertainty is not None and not 0 < uncertainty <= 1):
         return None
-    return Judged(score, None, None, scored_at.replace(tzinfo=timezone.utc).timestamp())
+    return Judged(score, None, None, scored_at.replace(tzinfo=timezone.utc).timestamp(), uncertainty)

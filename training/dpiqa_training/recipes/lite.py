@@ -36,12 +36,12 @@ from dpiqa_plugin.models.lite import (
     LiteHead,
 )
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
-from dpiqa_training.calibration import judge_photos
 from dpiqa_training.checkpoint import load_checkpoint, save_checkpoint
 from dpiqa_training.config import LiteConfig
 from dpiqa_training.datasets.labelled import LabelledPhoto, SquashedPhotos
 from dpiqa_training.datasets.ladders import RUNGS, LadderPhotos
 from dpiqa_training.distortions import KINDS
+from dpiqa_training.scorers import lite_scorer
 from dpiqa_training.stage_cache import all_statistics, cached_stages
 from dpiqa_training.trunk_weights import imagenet_trunk
 
@@ -49,6 +49,7 @@ _WARM_UP_BATCH = 96
 _WARM_UP_LADDERS = 8
 _DEVIATION_WEIGHT = 0.01  # its loss is large and meets no other: it must not steer the common rate
 _CLEAN_ABOVE = 0.75
+_WITHIN_ONE = 0.683  # of normal errors, within one standard deviation
 
 
 def train_lite(
@@ -179,8 +180,9 @@ class _Run:
         torch.manual_seed(self.config.seed * 1_000_003 + self.step)
         early = self._draw(photos)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):
-            judgement = self.model.late(early)
-        score, deviation = judgement.score.squeeze(1).float(), judgement.deviation.squeeze(1).float()
+            score, _, deviation = self.model.late(early)
+        assert deviation is not None
+        score, deviation = score.squeeze(1).float(), deviation.squeeze(1).float()
         loss = _loss(score, deviation, self.mos[photos], self.weight[photos], self.config)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -242,13 +244,16 @@ def deviation_loss(score: Tensor, deviation: Tensor, mos: Tensor) -> Tensor:
 
 
 def calibrate_deviation(model: Lite, photos: list[LabelledPhoto], device: str) -> None:
-    """Scale the deviation so that the errors on ``photos`` have a mean square of one in its units.
+    """Scale the deviation so that MOS lies within one of it as often as with normal errors.
 
     On the photos that it has learnt by heart a model errs less than on others; these must not be among them.
+    The share counts, and not the mean square, which a few wild errors would rule.
     """
-    judged = judge_photos(model, photos, device)
-    mos = np.array([photo.mos for photo in photos])
-    model.head.deviation_scale.mul_(float(np.sqrt(np.mean(((judged.scores - mos) / judged.deviations) ** 2))))
+    judged = lite_scorer(model, device).judge_files([photo.path for photo in photos])
+    assert judged.uncertainties is not None
+    errors = np.abs(judged.scores - np.array([photo.mos for photo in photos]))
+    scale = np.quantile(errors / judged.uncertainties, _WITHIN_ONE)
+    model.head.deviation_scale.mul_(float(scale))
 
 
 class _Pixels(Dataset[Tensor]):

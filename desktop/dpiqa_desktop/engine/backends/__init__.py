@@ -21,10 +21,13 @@ class Judgement:
     Attributes:
         scores: float32 (N,), in the metric's own scale.
         maps: float32 (N, C, H, W), the features that the score is decoded from; None if the metric has none.
+        uncertainties: float32 (N,), the standard deviation, in units of the score, that raters' mean opinion
+            is expected to have around it; None if the metric does not say.
     """
 
     scores: np.ndarray
     maps: np.ndarray | None = None
+    uncertainties: np.ndarray | None = None
 
 
 class Backend(Protocol):

@@ -62,16 +62,20 @@ class OpenVINOBackend:
             network = core.read_model(self._ir)
             network.reshape({"photo": [1, self.input_size, self.input_size, 3]})
             self._requests = openvino.AsyncInferQueue(core.compile_model(network, "CPU", settings))
+            self._says_how_sure = any("deviation" in output.names for output in network.outputs)
         except RuntimeError as error:
             raise WeightsError(f"cannot load the model {self._ir}: {error}. {self._cure}") from error
 
     def judge(self, photos: list[np.ndarray], maps: bool = False) -> Judgement:
         """See ``Backend.judge``."""
         scores = np.full(len(photos), np.nan, dtype=np.float32)
+        uncertainties = scores.copy() if self._says_how_sure else None
         kept: list[np.ndarray] = [np.empty(0)] * len(photos)
 
         def keep(request: Any, index: int) -> None:
             scores[index] = request.get_tensor("score").data[0, 0]
+            if uncertainties is not None:
+                uncertainties[index] = request.get_tensor("deviation").data[0, 0]
             if maps:
                 kept[index] = request.get_tensor("map").data[0].copy()  # the request's own is used again
 
@@ -79,4 +83,4 @@ class OpenVINOBackend:
         for index, photo in enumerate(photos):
             self._requests.start_async({"photo": photo[None]}, index)
         self._requests.wait_all()
-        return Judgement(scores, np.stack(kept) if maps else None)
+        return Judgement(scores, np.stack(kept) if maps else None, uncertainties)
