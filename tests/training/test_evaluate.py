@@ -4,15 +4,20 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pyiqa
 import pytest
+import torch
 from makers import labelled_sets
 from makers.scripted_backends import brightness, detail, scripted
 from makers.tiny_training import EXAMPLES
 from PIL import Image
+from safetensors.torch import save_file
 from scipy import stats
+from subjects import make_subject
 
 from dpiqa_plugin.errors import DPIQAError, MetricError, PhotoError, ReportError, UsageError
 from dpiqa_plugin.models.lite import BUNDLED_WEIGHTS
+from dpiqa_plugin.weights_file import ABOUT_KEY
 from dpiqa_training.cli import main
 from dpiqa_training.correlation import agreement
 from dpiqa_training.datasets import LabelledPhoto
@@ -179,6 +184,18 @@ def test_weights_of_a_file_score_as_the_bundled_metric():
     np.testing.assert_allclose(by_torch.uncertainties, by_openvino.uncertainties, atol=1e-3)
     assert bundled.trained_on == "biq2021"
     assert bundled.on_mos_scale
+
+
+def test_weights_of_a_student_score_as_its_metric_does(tmp_path):
+    subject = make_subject("dpiqa_student", tmp_path)
+    weights = tmp_path / "student.safetensors"
+    tensors = torch.load(subject.checkpoint, weights_only=True)
+    save_file(tensors, weights, metadata={ABOUT_KEY: '{"model": "student"}'})
+    paths = [EXAMPLES / "dog.jpg", EXAMPLES / "waves.jpg"]
+    judged = weights_scorer(weights, "cpu").judge_files(paths)
+    metric = pyiqa.create_metric("dpiqa_student", weights=str(weights), device="cpu")
+    np.testing.assert_allclose(judged.scores, [metric(str(path)).item() for path in paths], atol=1e-3)
+    assert judged.uncertainties is None
 
 
 @pytest.mark.parametrize("name", READERS)
