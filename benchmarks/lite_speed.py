@@ -3,7 +3,8 @@
     python benchmarks/lite_speed.py
 
 Each judges one photo at a time on one thread, ours of its own input size, the plain one of 512 x 512, in
-turn, so that a busy machine slows both; the ratio is of the medians of CPU time. Needs the extra ``training``.
+turn, so that a busy machine slows both; the ratio is of the medians of CPU time. Needs the extra
+``training``.
 """
 
 from __future__ import annotations
