@@ -18,6 +18,7 @@ from dpiqa_plugin.cards import CARDS
 from dpiqa_plugin.checkpoint import build_filled
 from dpiqa_plugin.errors import MissingExtraError
 from dpiqa_plugin.locate import find_weights
+from dpiqa_plugin.models.prediction import QualityPrediction
 from dpiqa_plugin.prompt_embeddings import load_prompt_embeddings
 from dpiqa_plugin.teacher_conversion import DECODER_PREFIXES, load_teacher
 
@@ -50,10 +51,14 @@ class _Metric(nn.Module):
         Returns:
             Shape (N, 1), about 0..1, higher is better.
         """
+        return self.predict(image).score
+
+    def predict(self, image: Tensor) -> QualityPrediction:
+        """Give all that the model says of the photos that ``forward`` scores."""
         # As pyiqa sets it, but without TF32: its 10 bits of mantissa would show in the third decimal.
         with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            score: Tensor = self.model(image.expand(-1, 3, -1, -1)).score
-        return score
+            prediction: QualityPrediction = self.model(image.expand(-1, 3, -1, -1))
+        return prediction
 
     def train(self, mode: bool = True) -> _Metric:
         """Stay in eval mode, also as the loss inside a module that is trained."""
@@ -144,13 +149,14 @@ class DPIQA(_Metric):
         super().__init__(teacher)
         self.precision = precision
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Score a batch of photos; see the base class."""
+    def predict(self, image: Tensor) -> QualityPrediction:
+        """Judge a batch of photos; see the base class."""
         if self.precision == "exact" or image.device.type != "cuda":
-            return super().forward(image)
+            return super().predict(image)
         half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         with torch.autocast("cuda", half):
-            return super().forward(image).float()
+            prediction = super().predict(image)
+        return QualityPrediction(prediction.score.float(), prediction.map.float())
 
 
 @contextlib.contextmanager

@@ -85,6 +85,7 @@ def test_torch_judges_as_openvino_does(openvino, photos):
     np.testing.assert_allclose(ours.scores, theirs.scores, atol=TOLERANCE)
     assert ours.maps.shape == theirs.maps.shape == (len(photos), 8, 48, 48)
     np.testing.assert_allclose(ours.maps, theirs.maps, atol=0.02 * ours.maps.max())
+    np.testing.assert_allclose(ours.uncertainties, theirs.uncertainties, atol=TOLERANCE)
     np.testing.assert_allclose(torch_backend.judge(pixels).scores, ours.scores, atol=1e-6)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from dpiqa_plugin import fingerprint
 from dpiqa_plugin.atomic import replacing
@@ -27,7 +27,9 @@ from dpiqa_plugin.weights_file import ABOUT_KEY, about, is_safetensors
 def export_lite(model: Lite, folder: Path) -> None:
     """Write ``lite.safetensors``, ``lite.xml`` and ``lite.bin`` from the same float16-rounded weights."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Rounded once, so that torch and OpenVINO compute with equal weights; batch norm's counters stay.
+    # OpenVINO folds batch norm into the convolutions and rounds the product: so it is done here, before the
+    # one rounding that both share. Otherwise scores differ by up to 0.005. Batch norm's counters stay.
+    _fold_batch_norm(model.trunk)
     rounded = {name: x.half() if x.is_floating_point() else x for name, x in model.state_dict().items()}
     model.load_state_dict(rounded)
     save_file({name: x.cpu().contiguous() for name, x in rounded.items()}, folder / "lite.safetensors")
@@ -55,6 +57,25 @@ def export_student(weights: Path, folder: Path) -> Path:
     path = _write(*_read(weights, "student"), folder / "dpiqa_student.safetensors")
     student_ir(path)
     return path
+
+
+@torch.no_grad()
+def _fold_batch_norm(trunk: nn.Module) -> None:
+    """Give each convolution the scale of the batch norm after it, which only shifts from then on."""
+    convolution: nn.Conv2d | None = None
+    for module in trunk.modules():
+        if isinstance(module, nn.Conv2d):
+            convolution = module
+        elif isinstance(module, nn.BatchNorm2d):
+            assert convolution is not None
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            scale = module.weight / torch.sqrt(module.running_var + module.eps)
+            convolution.weight.mul_(scale[:, None, None, None])
+            module.bias.sub_(module.running_mean * scale)
+            module.weight.fill_(1)
+            module.running_mean.zero_()
+            module.running_var.fill_(1 - module.eps)
 
 
 def _read(weights: Path, model: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -49,6 +49,7 @@ _WARM_UP_BATCH = 96
 _WARM_UP_LADDERS = 8
 _DEVIATION_WEIGHT = 0.01  # its loss is large and meets no other: it must not steer the common rate
 _CLEAN_ABOVE = 0.75
+_LADDER_KINDS = (*KINDS, "overexposure")  # the hardest to learn, as raters like bright photos: twice as many
 _WITHIN_ONE = 0.683  # of normal errors, within one standard deviation
 
 
@@ -117,7 +118,7 @@ class _Run:
         self.photos = cached_stages(self.model, _Pixels(training), names, folder / "photos.npy", device)
         clean = clean_sources(training, config.ladder_sources, config.seed)
         # One kind for each photo: other contents teach more than other faults of the same.
-        ladders = list(zip(clean, itertools.cycle(KINDS), strict=False))
+        ladders = list(zip(clean, itertools.cycle(_LADDER_KINDS), strict=False))
         names = [str(config.seed), *(f"{path.name} {kind}" for path, kind in ladders)]
         distorted = LadderPhotos(ladders, LITE_INPUT_SIZE, config.seed)
         self.ladders = cached_stages(self.model, distorted, names, folder / "ladders.npy", device)

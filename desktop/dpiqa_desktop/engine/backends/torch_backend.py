@@ -89,13 +89,17 @@ class TorchBackend:
         for index, photo in enumerate(photos):
             places[photo.shape].append(index)
         scores = np.empty(len(photos), dtype=np.float32)
+        uncertainties: np.ndarray | None = None
         found: list[np.ndarray] = [np.empty(0)] * len(photos)
         for indices in places.values():
             for some, judgement in self._in_batches(photos, indices, maps):
                 scores[some] = judgement.scores
+                if judgement.uncertainties is not None:
+                    uncertainties = np.empty_like(scores) if uncertainties is None else uncertainties
+                    uncertainties[some] = judgement.uncertainties
                 for index, map_ in zip(some, () if judgement.maps is None else judgement.maps, strict=False):
                     found[index] = map_
-        return Judgement(scores, np.stack(found) if maps and self._ours else None)
+        return Judgement(scores, np.stack(found) if maps and self._ours else None, uncertainties)
 
     def _in_batches(
         self, photos: list[np.ndarray], indices: list[int], maps: bool
@@ -119,10 +123,14 @@ class TorchBackend:
         self._torch.manual_seed(0)
         np.random.seed(0)
         images = self._torch.from_numpy(stack).to(self._device).permute(0, 3, 1, 2).float().div(255)
-        if maps and self._ours:
+        if self._ours:
             with self._torch.inference_mode():
-                score, map_ = self._metric.net.model(images)
-            return Judgement(_numbers(score), map_.float().cpu().numpy())
+                score, map_, deviation = self._metric.net.predict(images)
+            return Judgement(
+                _numbers(score),
+                map_.float().cpu().numpy() if maps else None,
+                None if deviation is None else _numbers(deviation),
+            )
         output = self._metric(images)
         scores = _numbers(output[0] if isinstance(output, tuple) else output)
         if len(scores) != len(stack):
