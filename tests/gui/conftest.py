@@ -14,6 +14,8 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PySide6.QtCore import QEvent, QSettings, QThreadPool
 from PySide6.QtWidgets import QApplication
 
+from dpiqa_desktop.gui.scorer import Scorer
+
 
 @pytest.fixture(autouse=True)
 def _own_home(own_store: None, tmp_path: Path) -> None:
@@ -41,6 +43,14 @@ def _nothing_left(qapp: QApplication) -> Iterator[None]:
         widget.deleteLater()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     assert not shown, f"left open: {', '.join(shown)}"
+
+
+@pytest.fixture(scope="session")
+def scorer() -> Iterator[Scorer]:
+    """The process that scores, one for all tests: it takes a second to start."""
+    scorer = Scorer()
+    yield scorer
+    scorer.close()
 
 
 @pytest.fixture

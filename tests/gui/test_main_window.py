@@ -27,9 +27,9 @@ SCORED_MS = 30_000  # the model takes half a second on a machine with nothing el
 
 
 @pytest.fixture
-def window(qtbot):
+def window(qtbot, scorer):
     make_application()
-    window = make_window()
+    window = make_window(scorer)
     qtbot.addWidget(window)
     window.show()
     qtbot.waitExposed(window)
@@ -154,12 +154,12 @@ def test_all_selected_photos_are_marked_in_one_step(scored, qtbot):
     assert _flags(scored) == [None] * 5
 
 
-def test_marks_are_there_after_a_restart(scored, qtbot):
+def test_marks_are_there_after_a_restart(scored, scorer, qtbot):
     _click(qtbot, scored, 0)
     _press(qtbot, "P2")
     folder = scored.scoring.folder
     scored.close()
-    again = make_window()
+    again = make_window(scorer)
     qtbot.addWidget(again)
     again.open(folder)
     qtbot.waitUntil(lambda: again.model.rowCount() == 5 and not again.bridge.running, timeout=SCORED_MS)
@@ -299,12 +299,12 @@ def test_a_model_that_cannot_be_had_is_told_and_another_chosen(scored, qtbot):
     assert all(item.score is not None for item in scored.model.items())
 
 
-def test_size_and_order_are_kept(scored, qtbot):
+def test_size_and_order_are_kept(scored, scorer, qtbot):
     scored.filter_bar.size_slider.setValue(300)
     box = scored.filter_bar.sort
     box.setCurrentIndex(box.findData("name"))
     scored.close()
-    again = make_window()
+    again = make_window(scorer)
     qtbot.addWidget(again)
     assert again.views.grid.side == 300
     assert again.filter_bar.sort.currentData() == "name"

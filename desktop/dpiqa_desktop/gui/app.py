@@ -17,6 +17,7 @@ from dpiqa_desktop.engine.store import default_database
 from dpiqa_desktop.gui.fault_reporter import FaultReporter
 from dpiqa_desktop.gui.main_window import MainWindow
 from dpiqa_desktop.gui.recent_folders import recent_folders
+from dpiqa_desktop.gui.scorer import Scorer
 from dpiqa_desktop.gui.thumbnails import Thumbnails
 from dpiqa_plugin import __version__
 
@@ -34,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in the terminal: Qt would not see it
     application = make_application()
     reporter = FaultReporter(given)
-    window = make_window(reporter)
+    scorer = Scorer()
+    window = make_window(scorer, reporter)
     window.show()
     folder = asked.folder or next(iter(recent_folders()), None)
     if folder is not None:
@@ -42,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return application.exec()
     finally:
+        scorer.close()
         reporter.close()
 
 
@@ -57,10 +60,10 @@ def make_application() -> QApplication:
     return application
 
 
-def make_window(reporter: FaultReporter | None = None) -> MainWindow:
+def make_window(scorer: Scorer, reporter: FaultReporter | None = None) -> MainWindow:
     """The window, with this user's marks and thumbnails."""
     cache = Path(platformdirs.user_cache_dir("dpiqa", appauthor=False))
-    window = MainWindow(Marks(default_database()), Thumbnails(cache / "thumbnails"))
+    window = MainWindow(Marks(default_database()), Thumbnails(cache / "thumbnails"), scorer)
     if reporter is not None:
         window.bridge.crashed.connect(reporter.report)
     return window
