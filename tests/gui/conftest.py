@@ -13,7 +13,10 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QEvent, QSettings, QThreadPool
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
+from dpiqa_desktop.gui.app import make_application, make_window
+from dpiqa_desktop.gui.main_window import MainWindow
 from dpiqa_desktop.gui.scorer import Scorer
 
 
@@ -51,6 +54,18 @@ def scorer() -> Iterator[Scorer]:
     scorer = Scorer()
     yield scorer
     scorer.close()
+
+
+@pytest.fixture
+def window(qtbot: QtBot, scorer: Scorer) -> Iterator[MainWindow]:
+    """The application's window, as ``main`` makes it."""
+    make_application()
+    window = make_window(scorer)
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitExposed(window)
+    yield window
+    window.close()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
 from dpiqa_desktop.engine.store import default_database
-from dpiqa_desktop.gui.app import main, make_application, make_window
+from dpiqa_desktop.gui.app import main, make_window
 from dpiqa_desktop.gui.fault_reporter import FaultReporter
 from dpiqa_desktop.gui.main_window import MainWindow
 from dpiqa_desktop.gui.photo_filter import Wanted
@@ -24,17 +24,6 @@ from dpiqa_desktop.gui.work_dialog import WorkDialog
 from dpiqa_desktop.gui.write_dialog import WriteDialog
 
 SCORED_MS = 30_000  # the model takes half a second on a machine with nothing else to do
-
-
-@pytest.fixture
-def window(qtbot, scorer):
-    make_application()
-    window = make_window(scorer)
-    qtbot.addWidget(window)
-    window.show()
-    qtbot.waitExposed(window)
-    yield window
-    window.close()
 
 
 @pytest.fixture

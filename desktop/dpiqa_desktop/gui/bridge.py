@@ -80,8 +80,7 @@ class Bridge(QObject):
         told: a list of ``Scored`` and ``Failed``, ten times a second at most.
         progressed: ``Progress``, as often.
         notice: something went wrong that costs no score; for the user's eyes.
-        bursts: which photos are in which burst, by path: number and whether it is the best. Now and then
-            while photos come in, and at the end.
+        bursts: the paths of each burst, the best first; now and then while photos come in, and at the end.
         ended: None, or for the user's eyes why the job ended before its end. Last of all.
         crashed: an exception that nobody expected, before ``ended``.
     """

@@ -201,6 +201,7 @@ class MainWindow(QMainWindow):
         self.bursts.compare_wanted.connect(views.show_compare)
         self._marks.failed.connect(lambda text: self.messages.say(text))
         self.model.scores_changed.connect(self._scores_changed)
+        self.model.bursts_changed.connect(lambda: self.bursts.show_bursts(self.model.bursts()))
         self.marking.said.connect(self.messages.remark)
         views.compare.marks_chosen.connect(self._keep_compared)
         views.view_changed.connect(self._show_surroundings)
@@ -278,7 +279,6 @@ class MainWindow(QMainWindow):
 
     def _scores_changed(self) -> None:
         self.histogram.set_scores([item.score for item in self.model.items() if item.score is not None])
-        self.bursts.show_bursts(self.model.items())
         self._say_count()
 
     def _apply_thresholds(self) -> None:

@@ -316,14 +316,13 @@ class _Bursts:
     def are_due(self) -> bool:
         return time.monotonic() >= self._due_at
 
-    def grouped(self) -> dict[str, tuple[int, bool]]:
-        """By path: number of the burst, and whether it is the best of it."""
+    def grouped(self) -> list[tuple[str, ...]]:
+        """The paths of each burst, the best first."""
         begun = time.monotonic()
-        bursts = {
-            self._shots[member].path: (number, member == burst.best)
-            for number, burst in enumerate(group_bursts(self._shots, self.lower_better), 1)
-            for member in burst.members
-        }
+        bursts = [
+            tuple(self._shots[member].path for member in sorted(burst.members, key=burst.best.__ne__))
+            for burst in group_bursts(self._shots, self.lower_better)
+        ]
         now = time.monotonic()
         self._due_at = now + max(_BURSTS_AFTER_SECONDS, (now - begun) / _BURSTS_SHARE)
         return bursts

@@ -154,6 +154,10 @@ class Settings(QObject):
 
     changed = Signal(str)
 
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._kept = QSettings()  # one: each that goes writes its file first, and the window would wait
+
     @property
     def metric(self) -> str:
         """Name of the model."""
@@ -200,20 +204,20 @@ class Settings(QObject):
     def _set_together(self, new: Mapping[str, str | float]) -> None:
         changed = [key for key, value in new.items() if value != self.value(key)]
         for key in changed:  # all before any is told
-            QSettings().setValue(key, new[key])
+            self._kept.setValue(key, new[key])
         for key in changed:
             self.changed.emit(key)
 
     def value(self, key: str) -> str | float:
         """What is kept, or the default if that makes no sense."""
         setting = _BY_KEY[key]
-        kept = QSettings().value(key, setting.default)
+        kept = self._kept.value(key, setting.default)
         return _understood(setting, kept)
 
     def set_value(self, key: str, value: str | float) -> None:
         """Keep it, and tell, if it is another one."""
         if value != self.value(key):
-            QSettings().setValue(key, value)
+            self._kept.setValue(key, value)
             self.changed.emit(key)
 
 

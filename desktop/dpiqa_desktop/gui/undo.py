@@ -15,7 +15,7 @@ class SetMarks(QUndoCommand):
 
     Args:
         model: of the photos.
-        before, after: marks by path, of the same photos.
+        before, after: marks by path, of the same photos; not to be changed any more.
         text: what was done, for the menu.
     """
 
@@ -24,8 +24,8 @@ class SetMarks(QUndoCommand):
     ) -> None:
         super().__init__(text)
         self._model = model
-        self._before = dict(before)
-        self._after = dict(after)
+        self._before = before
+        self._after = after
 
     def redo(self) -> None:
         """See Qt."""
