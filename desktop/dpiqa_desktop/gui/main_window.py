@@ -85,7 +85,9 @@ class MainWindow(QMainWindow):
             self,
         )
         self.marking = Marking(self.model, self.undo_stack, self.views.meant, self)
-        self.files = FileActions(self.model, self.scoring, self.settings, self.messages, self.reload, self)
+        self.files = FileActions(
+            self.model, self.scoring, self.settings, self.messages, self.undo_stack, self.reload, self
+        )
         self.actions_by_name = make_actions(self, self._slots())
         self._filter_row = QToolBar(self.tr("Filter"))
         self._lay_out()
@@ -148,8 +150,6 @@ class MainWindow(QMainWindow):
             "recursive": lambda _: self.reload(),
             "reload": self.reload,
             "quit": self.close,
-            "undo": self.undo_stack.undo,
-            "redo": self.undo_stack.redo,
             "find": self._find,
             "show_all": self.filter_bar.clear,
             "pause": self.scoring.pause_or_go_on,
@@ -226,8 +226,6 @@ class MainWindow(QMainWindow):
         """Grey out what makes no sense now."""
         stack, running, there = self.undo_stack, self.bridge.running, bool(self.model.items())
         undo, redo = self.actions_by_name["undo"], self.actions_by_name["redo"]
-        undo.setEnabled(stack.canUndo())
-        redo.setEnabled(stack.canRedo())
         undo.setText(self.tr("&Undo {what}").format(what=stack.undoText()).strip())
         redo.setText(self.tr("&Redo {what}").format(what=stack.redoText()).strip())
         for name in ("pause", "cancel"):
@@ -238,6 +236,8 @@ class MainWindow(QMainWindow):
         for name in self.views.slots() | self.marking.slots() | self.files.slots():
             self.actions_by_name[name].setEnabled(there)
         self.actions_by_name["apply_thresholds"].setEnabled(there)
+        undo.setEnabled(stack.canUndo())
+        redo.setEnabled(stack.canRedo())
         self.actions_by_name["undo_writing"].setEnabled(True)  # of a run of dpiqa-batch, too
         self._show_surroundings()
 
