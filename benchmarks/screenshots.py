@@ -32,9 +32,10 @@ class Session:
 
     def __init__(self, out: Path, size: tuple[int, int]) -> None:
         from dpiqa_desktop.gui.app import make_application, make_window
+        from dpiqa_desktop.gui.scorer import Scorer
 
         self.application = make_application()
-        self.window: MainWindow = make_window()
+        self.window: MainWindow = make_window(Scorer())
         self.window.resize(*size)
         self.window.show()
         self._out = out

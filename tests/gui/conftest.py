@@ -13,6 +13,11 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QEvent, QSettings, QThreadPool
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from dpiqa_desktop.gui.app import make_application, make_window
+from dpiqa_desktop.gui.main_window import MainWindow
+from dpiqa_desktop.gui.scorer import Scorer
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +46,26 @@ def _nothing_left(qapp: QApplication) -> Iterator[None]:
         widget.deleteLater()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     assert not shown, f"left open: {', '.join(shown)}"
+
+
+@pytest.fixture(scope="session")
+def scorer() -> Iterator[Scorer]:
+    """The process that scores, one for all tests: it takes a second to start."""
+    scorer = Scorer()
+    yield scorer
+    scorer.close()
+
+
+@pytest.fixture
+def window(qtbot: QtBot, scorer: Scorer) -> Iterator[MainWindow]:
+    """The application's window, as ``main`` makes it."""
+    make_application()
+    window = make_window(scorer)
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitExposed(window)
+    yield window
+    window.close()
 
 
 @pytest.fixture

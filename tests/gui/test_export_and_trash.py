@@ -199,6 +199,48 @@ def test_rejects_go_to_the_trash_after_asking(qtbot, shoot, shown, trash):
     assert names(trash) == ["IMG_1.CR2", "IMG_1.jpg", "IMG_1.xmp"]
 
 
+def test_what_is_in_the_trash_comes_back_as_it_was(qtbot, shoot, shown, trash):
+    before = {path.name: path.read_bytes() for path in shoot.iterdir()}
+    (trash / "IMG_1.jpg").parent.mkdir(parents=True)
+    (trash / "IMG_1.jpg").write_bytes(b"another one of that name")
+    dialog = shown(trash_dialog(items_in(shoot, IMG_1=REJECTED)))
+    done, returned = [], []
+    dialog.carried_out.connect(done.extend)
+    dialog.files_returned.connect(returned.extend)
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    assert len(done) == 3
+    click(qtbot, dialog.back_button)
+    wait_for(qtbot, dialog, "taken back")
+    assert {path.name: path.read_bytes() for path in shoot.iterdir()} == before
+    assert sorted(returned) == sorted(done)
+    assert names(trash) == ["IMG_1.jpg"]
+    assert names(trash.parent / "info") == []
+
+
+def test_what_comes_back_from_the_trash_replaces_nothing(qtbot, shoot, shown, trash):
+    dialog = shown(trash_dialog(items_in(shoot, IMG_2=REJECTED)))
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    (shoot / "IMG_2.jpg").write_bytes(b"made since")
+    click(qtbot, dialog.back_button)
+    wait_for(qtbot, dialog, "taken back")
+    assert (shoot / "IMG_2.jpg").read_bytes() == b"made since"
+    assert names(trash) == ["IMG_2.jpg"]
+    assert "Not given back: 1 file." in dialog.text.text()
+
+
+def test_a_trash_that_was_emptied_is_told(qtbot, shoot, shown, trash):
+    dialog = shown(trash_dialog(items_in(shoot, IMG_2=REJECTED)))
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    (trash / "IMG_2.jpg").unlink()
+    click(qtbot, dialog.back_button)
+    wait_for(qtbot, dialog, "taken back")
+    row = dialog.table.rows.data(dialog.table.rows.index(0, 0), Qt.ItemDataRole.UserRole)
+    assert "not in the trash" in row.text
+
+
 def test_escape_throws_nothing_away(qtbot, shoot, shown):
     before = names(shoot)
     dialog = shown(trash_dialog(items_in(shoot, IMG_1=REJECTED)))
@@ -230,6 +272,8 @@ def trash(tmp_path, monkeypatch):
     from send2trash import plat_other
 
     # It looks for its folder when it is imported, and for the home, which must be there, when it is used.
-    monkeypatch.setattr(plat_other, "HOMETRASH_B", os.fsencode(tmp_path / "trash"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr(plat_other, "HOMETRASH_B", os.fsencode(tmp_path / "Trash"))
+    monkeypatch.setattr(plat_other, "XDG_DATA_HOME", os.fsencode(tmp_path))
     (tmp_path / "home").mkdir(exist_ok=True)
-    return tmp_path / "trash" / "files"
+    return tmp_path / "Trash" / "files"

@@ -14,7 +14,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
 from dpiqa_desktop.engine.store import default_database
-from dpiqa_desktop.gui.app import main, make_application, make_window
+from dpiqa_desktop.gui.app import main, make_window
 from dpiqa_desktop.gui.fault_reporter import FaultReporter
 from dpiqa_desktop.gui.main_window import MainWindow
 from dpiqa_desktop.gui.photo_filter import Wanted
@@ -24,17 +24,6 @@ from dpiqa_desktop.gui.work_dialog import WorkDialog
 from dpiqa_desktop.gui.write_dialog import WriteDialog
 
 SCORED_MS = 30_000  # the model takes half a second on a machine with nothing else to do
-
-
-@pytest.fixture
-def window(qtbot):
-    make_application()
-    window = make_window()
-    qtbot.addWidget(window)
-    window.show()
-    qtbot.waitExposed(window)
-    yield window
-    window.close()
 
 
 @pytest.fixture
@@ -103,10 +92,9 @@ def test_a_folder_is_opened_scored_and_its_name_shown(open_scored, make_photos):
     assert window.scoring_bar.progress.isHidden()
 
 
-def test_a_folder_dropped_on_the_window_is_opened(window, make_photos, qtbot):
-    folder = os.path.dirname(make_photos(2)[0])
+def _drop(window, *paths):
     data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(folder)])
+    data.setUrls([QUrl.fromLocalFile(path) for path in paths])
     actions, buttons, keys = (
         Qt.DropAction.CopyAction,
         Qt.MouseButton.LeftButton,
@@ -116,7 +104,20 @@ def test_a_folder_dropped_on_the_window_is_opened(window, make_photos, qtbot):
     QApplication.sendEvent(window, enter)
     assert enter.isAccepted()
     QApplication.sendEvent(window, QDropEvent(QPointF(9, 9), actions, data, buttons, keys))
+
+
+def test_a_folder_dropped_on_the_window_is_opened(window, make_photos, qtbot):
+    _drop(window, os.path.dirname(make_photos(2)[0]))
     qtbot.waitUntil(lambda: window.model.rowCount() == 2)
+
+
+def test_all_that_is_dropped_is_opened(window, make_photos, qtbot):
+    first, second = make_photos(2), make_photos(3, folder="more")
+    _drop(window, os.path.dirname(first[0]), *second[:2])
+    qtbot.waitUntil(lambda: window.model.rowCount() == 4)
+    assert [item.path for item in window.model.items()] == [*first, *second[:2]]
+    assert window.windowTitle().startswith("photos, IMG_0001.jpg, IMG_0002.jpg")
+    qtbot.waitUntil(lambda: not window.bridge.running, timeout=SCORED_MS)
 
 
 def test_subfolders_are_looked_into_only_if_wanted(open_scored, make_photos, qtbot):
@@ -154,12 +155,12 @@ def test_all_selected_photos_are_marked_in_one_step(scored, qtbot):
     assert _flags(scored) == [None] * 5
 
 
-def test_marks_are_there_after_a_restart(scored, qtbot):
+def test_marks_are_there_after_a_restart(scored, scorer, qtbot):
     _click(qtbot, scored, 0)
     _press(qtbot, "P2")
     folder = scored.scoring.folder
     scored.close()
-    again = make_window()
+    again = make_window(scorer)
     qtbot.addWidget(again)
     again.open(folder)
     qtbot.waitUntil(lambda: again.model.rowCount() == 5 and not again.bridge.running, timeout=SCORED_MS)
@@ -299,14 +300,16 @@ def test_a_model_that_cannot_be_had_is_told_and_another_chosen(scored, qtbot):
     assert all(item.score is not None for item in scored.model.items())
 
 
-def test_size_and_order_are_kept(scored, qtbot):
+def test_size_and_order_are_kept(scored, scorer, qtbot):
     scored.filter_bar.size_slider.setValue(300)
+    scored.actions_by_name["recursive"].trigger()
     box = scored.filter_bar.sort
     box.setCurrentIndex(box.findData("name"))
     scored.close()
-    again = make_window()
+    again = make_window(scorer)
     qtbot.addWidget(again)
     assert again.views.grid.side == 300
+    assert not again.actions_by_name["recursive"].isChecked()
     assert again.filter_bar.sort.currentData() == "name"
     assert again.views.empty.findChildren(type(again.views.empty.button))[-1].text() == "photos"
     again.close()
@@ -376,6 +379,52 @@ def test_ratings_given_in_the_window_are_in_the_files_after_writing(scored, qtbo
     ratings = [_rating(item.path) for item in scored.photos.items()]
     assert ratings[1:3] == [4, -1]
     assert ratings[0] == scored.photos.item_at(0).our_stars
+
+
+def test_what_was_written_is_undone_and_redone_by_key(scored, qtbot):
+    paths = [item.path for item in scored.photos.items()]
+    before = [Path(path).read_bytes() for path in paths]
+    _click(qtbot, scored, 1)
+    _press(qtbot, "4")
+    _press(qtbot, "S", Qt.KeyboardModifier.ControlModifier)
+    _carry_out(qtbot, "done")
+    assert "Write scores" in scored.actions_by_name["undo"].text()
+    written = [Path(path).read_bytes() for path in paths]
+    assert all(was != now for was, now in zip(before, written, strict=True))
+    _press(qtbot, "Z", Qt.KeyboardModifier.ControlModifier)
+    dialog = _dialog(WorkDialog)
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)  # it asks
+    _wait_for_window(qtbot, scored)
+    assert [Path(path).read_bytes() for path in paths] == written
+    assert "Write scores" in scored.actions_by_name["undo"].text()
+    _press(qtbot, "Z", Qt.KeyboardModifier.ControlModifier)
+    _carry_out(qtbot, "taken back")
+    assert [Path(path).read_bytes() for path in paths] == before
+    _press(qtbot, "Z", Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    _carry_out(qtbot, "done")
+    assert _rating(paths[1]) == 4
+    _press(qtbot, "Z", Qt.KeyboardModifier.ControlModifier)
+    _carry_out(qtbot, "taken back")
+    _press(qtbot, "Z", Qt.KeyboardModifier.ControlModifier)  # the rating before it
+    assert _stars(scored) == [None] * 5
+
+
+def _carry_out(qtbot, phase):
+    """Say yes in the dialog that is open, and close it when it is done."""
+    dialog = _dialog(WorkDialog)
+    qtbot.waitUntil(dialog.do_button.isEnabled, timeout=SCORED_MS)
+    qtbot.mouseClick(dialog.do_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dialog.phase == phase, timeout=SCORED_MS)
+    window = dialog.parentWidget()
+    dialog.close()
+    _wait_for_window(qtbot, window)
+
+
+def _wait_for_window(qtbot, window):
+    """Until a dialog has closed, and the keyboard is back in the grid."""
+    qtbot.waitUntil(lambda: not _shown(WorkDialog), timeout=SCORED_MS)
+    window.activateWindow()  # as desktops do
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is window.views.grid)
 
 
 def _rating(path: str) -> int:

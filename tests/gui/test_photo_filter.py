@@ -84,7 +84,7 @@ def test_where_lower_is_better_the_lowest_comes_first(photos, model):
 )
 def test_filter(wanted, shown, photos, model):
     model.set_marks({PATHS[3]: Mark(4, "picked"), PATHS[0]: Mark(None, "rejected")})
-    model.set_bursts({PATHS[0]: (1, False), PATHS[1]: (1, True)})
+    model.set_bursts([(PATHS[1], PATHS[0])])
     photos.want(wanted)
     assert _shown(photos) == shown
 

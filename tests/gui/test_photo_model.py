@@ -70,7 +70,7 @@ def test_photos_that_are_gone_leave_no_gap(model):
 
 def test_bursts_and_another_models_scores(model):
     model.take([Scored(path, 0.5) for path in PATHS])
-    model.set_bursts({PATHS[0]: (1, True), PATHS[2]: (1, False)})
+    model.set_bursts([(PATHS[0], PATHS[2])])
     assert [(item.burst, item.best_of_burst) for item in model.items()][:3] == [
         (1, True),
         (None, False),

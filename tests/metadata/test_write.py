@@ -484,6 +484,27 @@ def test_undo_of_a_folder_takes_back_all_that_was_written_in_it_and_nothing_else
     assert tree(other) == written
 
 
+def test_an_undo_that_is_stopped_goes_on_where_it_was(shoot, store, write, take_back, journal):
+    photos = [save_photo(shoot / f"{number}.jpg", number) for number in range(30)]
+    before = tree(shoot)
+    with closing(WriteJournal(store.database)) as other:
+        writer = Writer(store, other, Settings())
+        for photo in photos:
+            writer.write(str(photo), VERDICT)
+    with closing(undo(journal.entries(writer.run), journal, store)) as outcomes:
+        first = [next(outcomes).path for _ in range(3)]
+    assert first == [os.path.realpath(photo) for photo in reversed(photos[-3:])]
+    now = tree(shoot)
+    left = {name for name, content in now.items() if content != before[name]}
+    assert {os.path.basename(entry.path) for entry in journal.entries(writer.run)} == {
+        os.path.basename(name) for name in left
+    }
+    assert 0 < len(left) < 27  # what was at hand is carried to its end
+    assert len(take_back(writer.run)) == len(left)
+    assert tree(shoot) == before
+    assert journal.latest() is None
+
+
 def test_what_never_took_place_needs_no_undo(shoot, write, take_back, journal):
     """The journal comes first: a kill right after it leaves the file as it was."""
     photo = save_photo(shoot / "a.jpg")

@@ -1,7 +1,7 @@
-"""The only file that knows threads for scoring: one worker runs scan and engine, Qt signals tell of it.
+"""Opens folders and has their photos scored, outside the window's thread; Qt signals tell of it.
 
-window's thread:  start, pause, cancel -> flags        signals (queued) -> model, status bar
-worker thread:    scan -> marks -> model -> run -> events in batches -> bursts
+window's thread:  start, pause, cancel -> requests         signals (queued) -> model, status bar
+worker thread:    scan -> marks -> request  `-> process that scores -> answers -'
 """
 
 from __future__ import annotations
@@ -9,26 +9,20 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Qt, Signal
 
-from dpiqa_desktop.engine.backends import Backend, create_backend
-from dpiqa_desktop.engine.backends.shared_backend import SharedBackend
-from dpiqa_desktop.engine.bursts import Shot, group_bursts
+from dpiqa_desktop.engine.backends import Backend
 from dpiqa_desktop.engine.marks import Mark
-from dpiqa_desktop.engine.run import Stages, choose_stages, run
 from dpiqa_desktop.engine.scan import Found, scan
-from dpiqa_desktop.engine.steps import Steps
-from dpiqa_desktop.engine.store import Store, default_database
-from dpiqa_desktop.events import Event, Notice, Progress, Scored
-from dpiqa_plugin.errors import DPIQAError, StoreError
+from dpiqa_desktop.engine.store import default_database
+from dpiqa_desktop.gui.scorer import Answers, RemoteBackend, Scorer
+from dpiqa_desktop.gui.scoring_process import Fault, Ready, Score
+from dpiqa_plugin.errors import DPIQAError
 
-_TELL_SECONDS = 0.1
-"""Events that come faster are told together: a tenth of a second is soon enough for eyes, and leaves the
-window time for the mouse."""
+__all__ = ["Bridge", "Job", "Opened", "Ready"]
 
 _CLOSING_SECONDS = 20
 
@@ -40,13 +34,13 @@ class Job:
     """What is to be opened and scored.
 
     Attributes:
-        folder: the folder, or a single photo.
-        recursive: with all its subfolders.
+        paths: folders, or single photos.
+        recursive: with all their subfolders.
         metric, device: see ``create_backend``.
         force: score again what the store knows.
     """
 
-    folder: str
+    paths: tuple[str, ...]
     recursive: bool = True
     metric: str = "dpiqa_lite"
     device: str = "auto"
@@ -54,27 +48,8 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Ready:
-    """The model that scores.
-
-    Attributes:
-        metric: its name.
-        description: what runs where, one line.
-        identity: name and weights; scores of equal identity can be compared.
-        lower_better: a lower score is a better photo.
-        score_range: lowest and highest score, about; None if not known.
-    """
-
-    metric: str
-    description: str
-    identity: str
-    lower_better: bool
-    score_range: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
 class Opened:
-    """What a folder holds.
+    """What the folders hold.
 
     Attributes:
         photos: paths, a folder's own before those of its subfolders.
@@ -87,11 +62,16 @@ class Opened:
     paired: int
 
 
+class RemoteFaultError(Exception):
+    """An exception that nobody expected, in the process that scores; its traceback is in the text."""
+
+
 class Bridge(QObject):
     """Runs one job at a time; a new one ends the one before it.
 
     Args:
         marks_below: what was said earlier of photos in a folder, called in the worker thread.
+        scorer: gives the scores; it outlives this object.
         parent: of the object.
 
     Signals, all in the window's thread:
@@ -100,27 +80,27 @@ class Bridge(QObject):
         told: a list of ``Scored`` and ``Failed``, ten times a second at most.
         progressed: ``Progress``, as often.
         notice: something went wrong that costs no score; for the user's eyes.
-        bursts: which photos are in which burst, by path: number and whether it is the best.
+        bursts: the paths of each burst, the best first; now and then while photos come in, and at the end.
         ended: None, or for the user's eyes why the job ended before its end. Last of all.
         crashed: an exception that nobody expected, before ``ended``.
     """
 
     opened = Signal(object)
     ready = Signal(object)
-    told = Signal(list)
+    told = Signal(object)
     progressed = Signal(object)
     notice = Signal(str)
-    bursts = Signal(dict)
+    bursts = Signal(object)
     ended = Signal(object)
     crashed = Signal(object)
 
     _message = Signal(object, str, object)  # which worker, name of a signal, its value
 
-    def __init__(self, marks_below: MarksBelow, parent: QObject | None = None) -> None:
+    def __init__(self, marks_below: MarksBelow, scorer: Scorer, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._marks_below = marks_below
+        self._scorer = scorer
         self._worker: _Worker | None = None
-        self._model = _Model()
         self._message.connect(self._pass_on, Qt.ConnectionType.QueuedConnection)
 
     def backend(self, metric: str, device: str) -> Backend:
@@ -129,7 +109,7 @@ class Bridge(QObject):
         Raises:
             DPIQAError: it cannot be had.
         """
-        return self._model.backend(metric, device)
+        return RemoteBackend(self._scorer, metric, device)
 
     @property
     def running(self) -> bool:
@@ -139,37 +119,36 @@ class Bridge(QObject):
     @property
     def paused(self) -> bool:
         """The job at hand is waiting for ``resume``."""
-        return self._worker is not None and not self._worker.going.is_set()
+        return self._worker is not None and self._worker.held
 
     def start(self, job: Job) -> None:
         """Open and score; what is under way ends, and nothing more is told of it."""
         self.cancel()
-        self._worker = _Worker(job, self._model, self._marks_below, self._send)
+        self._worker = _Worker(job, self._scorer, self._marks_below, self._send)
         self._worker.start()
 
     def pause(self) -> None:
         """Score no more photos than those at hand, until ``resume``."""
         if self._worker is not None:
-            self._worker.going.clear()
+            self._worker.hold(True)
 
     def resume(self) -> None:
         """Go on."""
         if self._worker is not None:
-            self._worker.going.set()
+            self._worker.hold(False)
 
     def cancel(self) -> None:
         """End the job after the photos at hand; what is scored stays, bursts are still told."""
         if self._worker is not None:
-            self._worker.cancelled.set()
-            self._worker.going.set()
+            self._worker.cancel()
 
     def close(self) -> None:
-        """End the job, wait until it has (the photos at hand take a second or two), and say nothing more."""
+        """End the job, and say nothing more; what is scored until the photos at hand are done is kept."""
         worker, self._worker = self._worker, None
         if worker is not None:
-            worker.cancelled.set()
-            worker.going.set()
-            worker.join(_CLOSING_SECONDS)
+            worker.cancel()
+            worker.leave()
+            worker.join(_CLOSING_SECONDS)  # a scan of a slow disk
 
     def _send(self, worker: _Worker, signal: str, value: object) -> None:
         with contextlib.suppress(RuntimeError):  # the window was closed, and its objects with it
@@ -183,48 +162,56 @@ class Bridge(QObject):
         getattr(self, signal).emit(value)
 
 
-class _Model:
-    """The last model that was asked for: one, as the larger ones fill a GPU."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._named: tuple[str, str] | None = None
-        self._backend: Backend | None = None
-
-    def backend(self, metric: str, device: str) -> Backend:
-        with self._lock:
-            if self._backend is None or self._named != (metric, device):
-                self._backend = None  # before the next one takes its memory
-                self._backend = SharedBackend(create_backend(metric, device))
-                self._named = (metric, device)
-            return self._backend
-
-
 class _Worker(threading.Thread):
     """One job in its thread; ``send`` takes the worker, the name of a signal of ``Bridge`` and its value."""
 
     def __init__(
         self,
         job: Job,
-        model: _Model,
+        scorer: Scorer,
         marks_below: MarksBelow,
         send: Callable[[_Worker, str, object], None],
     ) -> None:
-        # A daemon, because a download that hangs must not keep the program alive when its window is closed.
+        # A daemon, because a scan that hangs must not keep the program alive when its window is closed.
         super().__init__(name="score", daemon=True)
-        self.going = threading.Event()
-        self.going.set()
-        self.cancelled = threading.Event()
+        self.held = False
+        self._cancelled = False
+        self._left = False
+        self._lock = threading.Lock()
+        self._answers: Answers | None = None
         self._job = job
-        self._model = model
+        self._scorer = scorer
         self._marks_below = marks_below
         self._send = send
+
+    def hold(self, held: bool) -> None:
+        """Pause, or go on."""
+        with self._lock:
+            self.held = held
+            if self._answers is not None:
+                self._answers.hold(held)
+
+    def cancel(self) -> None:
+        """End after the photos at hand."""
+        with self._lock:
+            self.held, self._cancelled = False, True
+            if self._answers is not None:
+                self._answers.cancel()
+
+    def leave(self) -> None:
+        """End the thread, whatever is still to come."""
+        with self._lock:
+            self._left = True
+            if self._answers is not None:
+                self._answers.leave()
 
     def run(self) -> None:
         """Do the job; whatever happens, ``ended`` is told."""
         why: str | None = None
         try:
-            self._score()
+            found = self._open()
+            if found.photos:
+                self._score(found)
         except DPIQAError as error:
             why = str(error)
         except Exception as error:
@@ -232,84 +219,40 @@ class _Worker(threading.Thread):
             self._tell("crashed", error)
         self._tell("ended", why)
 
-    def _score(self) -> None:
-        found = self._open()
-        with contextlib.closing(self._store()) as store:
-            if not found.photos or self.cancelled.is_set():
-                return
-            backend = self._model.backend(self._job.metric, self._job.device)
-            self._tell("ready", _ready(self._job.metric, backend))
-            steps = Steps(backend, store, force=self._job.force)
-            scored = self._run(found, backend, steps)
-            self._tell("bursts", _bursts(scored, backend.lower_better))
-
     def _open(self) -> Found:
-        folder = self._job.folder
-        found = scan([folder], may_be_empty=True, recursive=self._job.recursive)
+        job = self._job
+        found = scan(job.paths, may_be_empty=True, recursive=job.recursive)
+        marks: dict[str, Mark] = {}
         try:
-            marks = self._marks_below(folder)
+            for path in job.paths:
+                marks |= self._marks_below(path)
         except DPIQAError as error:
-            marks = {}
             self._tell("notice", str(error))
         self._tell("opened", Opened(found.photos, marks, found.paired))
         for failed in found.unreadable:
             self._tell("notice", f"{failed.path}: {failed.reason}")
         return found
 
-    def _store(self) -> Store:
-        try:
-            return Store(default_database())
-        except StoreError as error:
-            self._tell("notice", f"{error}; scores of this run are not kept")
-            return Store(None)
-
-    def _run(self, found: Found, backend: Backend, steps: Steps) -> list[Scored]:
-        """Score all photos, or those until the job is cancelled."""
-        scored: list[Scored] = []
-        waiting: list[Event] = []
-        told_at = 0.0
-        events = run(found.photos, steps, _stages(backend), self.cancelled)
-        with contextlib.closing(events):
-            for event in events:
-                if isinstance(event, Notice):
-                    self._tell("notice", event.text)
-                elif isinstance(event, Progress):
-                    now = time.monotonic()
-                    if now - told_at >= _TELL_SECONDS or event.done == event.total:
-                        self._tell("told", waiting)
-                        self._tell("progressed", event)
-                        waiting, told_at = [], now
-                    self.going.wait()
-                else:
-                    waiting.append(event)
-                    if isinstance(event, Scored):
-                        scored.append(event)
-        self._tell("told", waiting)
-        if not os.path.exists(self._job.folder):
+    def _score(self, found: Found) -> None:
+        job = self._job
+        request = Score(found.photos, job.metric, job.device, default_database(), job.force)
+        with self._lock:
+            if self._cancelled or self._left:
+                return
+            self._answers = self._scorer.ask(request)
+            if self.held:
+                self._answers.hold(True)
+        for name, value in self._answers:
+            if isinstance(value, Fault):
+                self._tell("crashed", RemoteFaultError(f"{value.summary}\n\n{value.trace}"))
+            else:
+                self._tell(name, value)
+        gone = [path for path in job.paths if not os.path.exists(path)]
+        if gone and not self._left:
             raise DPIQAError(
-                f"{self._job.folder} is not there any more. If it was on a card or a drive, put it back in "
+                f"{gone[0]} is not there any more. If it was on a card or a drive, put it back in "
                 "and open it again: scores that were given are kept"
             )
-        return scored
 
     def _tell(self, signal: str, value: object) -> None:
         self._send(self, signal, value)
-
-
-def _stages(backend: Backend) -> Stages:
-    """Those of dpiqa-batch, but for a core that is left to the window."""
-    stages = choose_stages(backend)
-    return replace(stages, decoders=max(1, stages.decoders - 1))
-
-
-def _ready(metric: str, backend: Backend) -> Ready:
-    return Ready(metric, backend.description, backend.identity, backend.lower_better, backend.score_range)
-
-
-def _bursts(scored: list[Scored], lower_better: bool) -> dict[str, tuple[int, bool]]:
-    shots = [Shot(photo.path, photo.score, photo.captured_at, photo.likeness) for photo in scored]
-    return {
-        shots[member].path: (number, member == burst.best)
-        for number, burst in enumerate(group_bursts(shots, lower_better), 1)
-        for member in burst.members
-    }

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Signal
+from PySide6.QtWidgets import QLabel, QListView, QVBoxLayout, QWidget
 
 from dpiqa_desktop.gui.counted import photos
 from dpiqa_desktop.gui.photo_item import PhotoItem
+from dpiqa_desktop.gui.photo_model import Index
 
-_PATHS = Qt.ItemDataRole.UserRole
+_MOST_NAMED = 30  # in a tool tip
+
+_Burst = tuple[str, ...]
 
 
 class BurstList(QWidget):
@@ -30,8 +33,9 @@ class BurstList(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._shown: list[list[tuple[str, bool]]] = []
-        self.list = QListWidget(self)
+        self.model = _Bursts(self)
+        self.list = QListView(self)
+        self.list.setModel(self.model)
         self.list.setAccessibleName(self.tr("Bursts"))
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.list.setUniformItemSizes(True)
@@ -45,39 +49,66 @@ class BurstList(QWidget):
         layout.addWidget(self.words)
         layout.addWidget(self.list, 1)
         layout.addStretch(0)
-        self.list.currentItemChanged.connect(self._gone_to)
-        self.list.itemActivated.connect(lambda line: self.compare_wanted.emit(line.data(_PATHS)))
+        self.list.selectionModel().currentChanged.connect(self._gone_to)
+        self.list.activated.connect(lambda at: self.compare_wanted.emit(list(self.model.burst(at))))
         self.show_bursts(())
 
-    def show_bursts(self, items: Sequence[PhotoItem]) -> None:
-        """Show the bursts that these photos are in; the same ones stay as they are."""
-        members: defaultdict[int, list[PhotoItem]] = defaultdict(list)
-        for item in items:
-            if item.burst is not None:
-                members[item.burst].append(item)
-        bursts = [[(item.path, item.best_of_burst) for item in burst] for _, burst in sorted(members.items())]
-        if bursts != self._shown or not bursts:
-            self._shown = bursts
-            self._fill(dict(sorted(members.items())))
-
-    def _fill(self, bursts: dict[int, list[PhotoItem]]) -> None:
-        self.list.clear()
-        for number, burst in bursts.items():
-            ordered = sorted(burst, key=lambda item: not item.best_of_burst)
-            text = self.tr("{number}: {photos}, best {name}").format(
-                number=number, photos=photos(len(burst)), name=ordered[0].name.replace("\n", " ")
-            )
-            line = QListWidgetItem(text)
-            line.setData(_PATHS, [item.path for item in ordered])
-            line.setToolTip("\n".join(item.name for item in ordered))
-            self.list.addItem(line)
+    def show_bursts(self, bursts: Sequence[_Burst]) -> None:
+        """Show these, each the paths of its photos, the best first; the same ones stay as they are."""
+        self.model.show(bursts)
         self.list.setVisible(bool(bursts))
         self.words.setText(
             self.tr("Double-click one to compare its photos.")
             if bursts
-            else self.tr("None yet. They are looked for when all photos have scores.")
+            else self.tr("None yet. They are looked for among photos that have scores.")
         )
 
-    def _gone_to(self, line: QListWidgetItem | None) -> None:
-        if line is not None:
-            self.chosen.emit(line.data(_PATHS)[0])
+    def _gone_to(self, at: QModelIndex) -> None:
+        if at.isValid():
+            self.chosen.emit(self.model.burst(at)[0])
+
+
+class _Bursts(QAbstractListModel):
+    """Makes the text of a line when it is seen: there may be thousands."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._bursts: list[_Burst] = []
+
+    def show(self, bursts: Sequence[_Burst]) -> None:
+        """Show others; the one that the user is at stays current if its best photo is the best of one."""
+        if list(bursts) == self._bursts:
+            return
+        self.layoutAboutToBeChanged.emit()
+        before = self.persistentIndexList()
+        best = [self._bursts[index.row()][0] for index in before]
+        self._bursts = list(bursts)
+        row_of = {burst[0]: row for row, burst in enumerate(bursts)}
+        self.changePersistentIndexList(
+            before, [self.index(row_of[path]) if path in row_of else QModelIndex() for path in best]
+        )
+        self.layoutChanged.emit()
+
+    def burst(self, at: Index) -> _Burst:
+        """The paths of a line's burst."""
+        return self._bursts[at.row()]
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008, N802
+        """See Qt."""
+        return 0 if parent.isValid() else len(self._bursts)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """See Qt."""
+        burst = self.burst(index)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self.tr("{number}: {photos}, best {name}").format(
+                number=index.row() + 1, photos=photos(len(burst)), name=_name(burst[0])
+            )
+        if role == Qt.ItemDataRole.ToolTipRole:
+            names = [_name(path) for path in burst[:_MOST_NAMED]]
+            return "\n".join(names + ["…"] * (len(burst) > _MOST_NAMED))
+        return None
+
+
+def _name(path: str) -> str:
+    return PhotoItem(path).name.replace("\n", " ")

@@ -71,13 +71,15 @@ class EmptyPage(QWidget):
         """The folder is being listed."""
         self._say(self.tr("Looking for photos…"), _shown(folder), "")
 
-    def show_no_photos(self, folder: str, recursive: bool) -> None:
-        """The folder has none."""
+    def show_no_photos(self, paths: Sequence[str], recursive: bool) -> None:
+        """These folders have none."""
         hint = self.tr("There are no photos in {folder} or its subfolders.")
         if not recursive:
             hint = self.tr("There are no photos in {folder} itself. Its subfolders were not looked into.")
         self._say(
-            self.tr("No photos here"), hint.format(folder=_shown(folder)), self.tr("Open another folder…")
+            self.tr("No photos here"),
+            hint.format(folder=", ".join(map(_shown, paths))),
+            self.tr("Open another folder…"),
         )
 
     def show_failure(self, reason: str) -> None:

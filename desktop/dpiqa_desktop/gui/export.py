@@ -142,7 +142,7 @@ class _Relocating(QObject):
         self._folder = folder
         self._to = to
         self._plan: organise.Plan | None = None
-        self._done = 0
+        self._run: int | None = None
         self.can_take_back = False
         self.title = self.tr("Copy picked photos") if kind == "copy" else self.tr("Move rejected photos")
 
@@ -177,6 +177,7 @@ class _Relocating(QObject):
             contextlib.closing(relocate.apply(self._plan, Journal(store.connection))) as outcomes,
         ):
             for outcome in outcomes:
+                self._run = Journal(store.connection).latest()
                 self.can_take_back |= isinstance(outcome, organise.Operation) and outcome.kind != "keep"
                 yield [self._row(outcome)]
                 if stopped() and (isinstance(outcome, organise.NotDone) or outcome.source in last):
@@ -186,7 +187,7 @@ class _Relocating(QObject):
         # To the end: of an undo it is not told where a photo ends.
         with (
             contextlib.closing(Store(default_database())) as store,
-            contextlib.closing(relocate.undo(Journal(store.connection))) as outcomes,
+            contextlib.closing(relocate.undo(Journal(store.connection), self._run)) as outcomes,
         ):
             for outcome in outcomes:
                 if isinstance(outcome, organise.NotDone):

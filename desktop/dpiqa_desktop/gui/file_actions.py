@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QDialog, QWidget
+from PySide6.QtGui import QUndoStack
+from PySide6.QtWidgets import QWidget
 
 from dpiqa_desktop.gui.export import (
     CsvExport,
@@ -19,7 +20,8 @@ from dpiqa_desktop.gui.photo_model import PhotoModel
 from dpiqa_desktop.gui.scoring import Scoring
 from dpiqa_desktop.gui.settings import Settings
 from dpiqa_desktop.gui.trash import trash_dialog
-from dpiqa_desktop.gui.work_dialog import WorkDialog
+from dpiqa_desktop.gui.undo import FileStep, History
+from dpiqa_desktop.gui.work_dialog import Task, WorkDialog
 from dpiqa_desktop.gui.write_dialog import WriteDialog, take_back_dialog
 
 
@@ -31,6 +33,7 @@ class FileActions(QObject):
         scoring: knows the folder and the model.
         settings: how files are written.
         messages: tell how an export went.
+        stack: takes what was done and can be undone.
         reload: looks for photos that are there again.
         window: parent of the dialogs.
     """
@@ -41,23 +44,28 @@ class FileActions(QObject):
         scoring: Scoring,
         settings: Settings,
         messages: MessageBar,
+        stack: QUndoStack,
         reload: Callable[[], object],
         window: QWidget,
     ) -> None:
         super().__init__(window)
         self._model, self._scoring, self._settings = model, scoring, settings
         self._reload, self._messages, self._window = reload, messages, window
+        self._stack = stack
         self._csv = CsvExport(messages.say, self)
+        self._history = History(stack, self._open_task, self)
 
     def slots(self) -> dict[str, Callable[..., object]]:
         """By the names in the table of actions."""
         return {
+            "undo": self._history.undo,
+            "redo": self._history.redo,
             "write": self.write,
             "undo_writing": lambda: self._open(take_back_dialog(self._window)),
             "export_csv": self.export_csv,
             "copy_picks": self.copy_picks,
             "move_rejects": self.move_rejects,
-            "trash": lambda: self._open(trash_dialog(self._model.items(), self._window)),
+            "trash": lambda: self._do(trash_dialog(self._model.items(), self._window)),
         }
 
     def write(self) -> None:
@@ -66,7 +74,7 @@ class FileActions(QObject):
         if ready is None:
             self._messages.say(self.tr("There are no scores yet to be written."))
         else:
-            self._open(WriteDialog(self._model.items(), ready, self._settings, self._window))
+            self._do(WriteDialog(self._model.items(), ready, self._settings, self._window))
 
     def export_csv(self) -> None:
         """Ask where to, and write a table of all scores."""
@@ -92,11 +100,21 @@ class FileActions(QObject):
             return
         to = ask_for_folder(folder, self._window)
         if to is not None:
-            self._open(dialog(self._model.items(), folder, to, self._window))
+            self._do(dialog(self._model.items(), folder, to, self._window))
 
-    def _open(self, dialog: QDialog) -> None:
-        if isinstance(dialog, WorkDialog):
-            dialog.files_gone.connect(self._model.forget)
-            dialog.files_returned.connect(lambda _: self._reload())
+    def _do(self, dialog: WorkDialog) -> None:
+        """Open a dialog whose task is a step that can be undone."""
+        dialog.carried_out.connect(lambda paths: self._stack.push(FileStep(dialog.task, paths)))
+        dialog.taken_back.connect(self._stack.undo)
+        self._open(dialog)
+
+    def _open_task(self, task: Task, back: Sequence[str] | None = None) -> WorkDialog:
+        dialog = WorkDialog(task, self._window, back=back)
+        self._open(dialog)
+        return dialog
+
+    def _open(self, dialog: WorkDialog) -> None:
+        dialog.files_gone.connect(self._model.forget)
+        dialog.files_returned.connect(lambda _: self._reload())
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()

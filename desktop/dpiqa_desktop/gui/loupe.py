@@ -16,8 +16,7 @@ from dpiqa_desktop.gui.quality_map import QualityMap, QualityMapLegend, QualityM
 from dpiqa_desktop.gui.view_keys import KeyTable, act_on, zooming_keys
 from dpiqa_desktop.gui.viewpoint import FIT
 
-_AHEAD = 2
-_BEHIND = 1
+_WISHES = (0, 1, -1, 2)  # places from the photo that is seen, in the direction of travel
 
 
 class Loupe(QWidget):
@@ -230,12 +229,11 @@ class Loupe(QWidget):
         self.photo_changed.emit(path)
 
     def _wish(self) -> None:
-        """Load this photo, then those that come next in the direction of travel, then the one behind."""
+        """Load this photo, the next one in the direction of travel, the one behind, then one more."""
         if not self.isVisible() or not self._paths:
             return
-        ahead = [self._at + self._direction * step for step in range(_AHEAD + 1)]
-        behind = [self._at - self._direction * step for step in range(1, _BEHIND + 1)]
-        self._loader.want([self._paths[i] for i in ahead + behind if 0 <= i < len(self._paths)])
+        places = [self._at + self._direction * step for step in _WISHES]
+        self._loader.want([self._paths[i] for i in places if 0 <= i < len(self._paths)])
 
     def _take_photo(self, path: str, photo: FullPhoto) -> None:
         if path == self.path:

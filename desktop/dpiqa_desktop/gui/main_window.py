@@ -32,6 +32,7 @@ from dpiqa_desktop.gui.photo_loader import PhotoLoader
 from dpiqa_desktop.gui.photo_model import PhotoModel
 from dpiqa_desktop.gui.quality_map import QualityMaps
 from dpiqa_desktop.gui.recent_folders import recent_folders
+from dpiqa_desktop.gui.scorer import Scorer
 from dpiqa_desktop.gui.scoring import Scoring
 from dpiqa_desktop.gui.scoring_bar import ScoringBar
 from dpiqa_desktop.gui.settings import Settings, apply_theme
@@ -45,6 +46,7 @@ from dpiqa_plugin import __version__
 from dpiqa_plugin.cards import CARDS
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")
+_MOST_NAMED = 3  # in the title, of several folders
 
 
 class MainWindow(QMainWindow):
@@ -53,14 +55,15 @@ class MainWindow(QMainWindow):
     Args:
         marks: keeps what the photographer says; closed with the window.
         thumbnails: gives the tiles their pictures; closed with the window.
+        scorer: gives the scores; it outlives the window.
     """
 
-    def __init__(self, marks: Marks, thumbnails: Thumbnails) -> None:
+    def __init__(self, marks: Marks, thumbnails: Thumbnails, scorer: Scorer) -> None:
         super().__init__()
         self._marks = MarksKeeper(marks, self)
         self.model = PhotoModel(self._marks, self)
         self.photos = PhotoFilter(self.model, self)
-        self.bridge = Bridge(self._marks.all_below, self)
+        self.bridge = Bridge(self._marks.all_below, scorer, self)
         self.undo_stack = QUndoStack(self)
         self.settings = Settings(self)
         self.messages = MessageBar()
@@ -82,7 +85,9 @@ class MainWindow(QMainWindow):
             self,
         )
         self.marking = Marking(self.model, self.undo_stack, self.views.meant, self)
-        self.files = FileActions(self.model, self.scoring, self.settings, self.messages, self.reload, self)
+        self.files = FileActions(
+            self.model, self.scoring, self.settings, self.messages, self.undo_stack, self.reload, self
+        )
         self.actions_by_name = make_actions(self, self._slots())
         self._filter_row = QToolBar(self.tr("Filter"))
         self._lay_out()
@@ -90,20 +95,21 @@ class MainWindow(QMainWindow):
         self._restore()
         self._enable()
 
-    def open(self, path: str) -> None:
-        """Show and score the photos of a folder; of a file, those of its folder."""
-        folder = os.path.abspath(path)
-        if os.path.isfile(folder):
-            folder = os.path.dirname(folder)
+    def open(self, *paths: str) -> None:
+        """Show and score the photos of folders, and photos; of a file that comes alone, its folder's."""
+        opened = list(dict.fromkeys(map(os.path.abspath, paths)))
+        if len(opened) == 1 and os.path.isfile(opened[0]):
+            opened = [os.path.dirname(opened[0])]
         self.undo_stack.clear()
         self.messages.clear()
         self.thumbnails.forget()
         self._loader.clear()
         self._maps.clear()
         self.views.show_grid()
-        name = os.path.basename(folder) or folder
-        self.setWindowTitle(f"{name.encode('utf-8', 'replace').decode()} \N{EM DASH} dpiqa")
-        self.scoring.open(folder, self.actions_by_name["recursive"].isChecked())
+        names = ", ".join(os.path.basename(path) or path for path in opened[:_MOST_NAMED])
+        names += ", …" if len(opened) > _MOST_NAMED else ""
+        self.setWindowTitle(f"{names.encode('utf-8', 'replace').decode()} \N{EM DASH} dpiqa")
+        self.scoring.open(opened, self.actions_by_name["recursive"].isChecked())
 
     def choose_folder(self) -> None:
         """Ask for a folder, and open it."""
@@ -115,9 +121,9 @@ class MainWindow(QMainWindow):
 
     def reload(self) -> None:
         """Look for new photos, and score them."""
-        if self.scoring.folder is not None:
+        if self.scoring.paths:
             self.messages.clear()
-            self.scoring.open(self.scoring.folder, self.actions_by_name["recursive"].isChecked())
+            self.scoring.open(self.scoring.paths, self.actions_by_name["recursive"].isChecked())
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         """Take what lies on a disk."""
@@ -125,17 +131,14 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
-        """Open it."""
-        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        """Open all of it."""
         event.acceptProposedAction()
-        self.open(paths[0])
-        if len(paths) > 1:
-            self.messages.say(self.tr("One folder can be open at a time: it is the first of these."))
+        self.open(*(url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()))
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         """Keep how the window looks, and end what works for it."""
         self.views.show_grid()  # with its panels
-        save_state(self, self.filter_bar, self.photos.sort_order)
+        save_state(self, self.filter_bar, self.photos.sort_order, self.actions_by_name["recursive"])
         for part in (self.bridge, self._marks, self._maps, self._loader, self.thumbnails):
             part.close()
         super().closeEvent(event)
@@ -147,8 +150,6 @@ class MainWindow(QMainWindow):
             "recursive": lambda _: self.reload(),
             "reload": self.reload,
             "quit": self.close,
-            "undo": self.undo_stack.undo,
-            "redo": self.undo_stack.redo,
             "find": self._find,
             "show_all": self.filter_bar.clear,
             "pause": self.scoring.pause_or_go_on,
@@ -191,7 +192,7 @@ class MainWindow(QMainWindow):
         views, bar = self.views, self.filter_bar
         self.scoring.state_changed.connect(self._enable)
         self.scoring.failures_wanted.connect(lambda: bar.set_wanted(Wanted(state="failed")))
-        self.scoring.model_ready.connect(self._take_scale)
+        self.scoring.model_ready.connect(self._take_model)
         self.scoring_bar.model_chosen.connect(self._keep_model)
         self.settings.changed.connect(self._setting_changed)
         self.histogram.thresholds_changed.connect(self.settings.set_thresholds)
@@ -200,6 +201,7 @@ class MainWindow(QMainWindow):
         self.bursts.compare_wanted.connect(views.show_compare)
         self._marks.failed.connect(lambda text: self.messages.say(text))
         self.model.scores_changed.connect(self._scores_changed)
+        self.model.bursts_changed.connect(lambda: self.bursts.show_bursts(self.model.bursts()))
         self.marking.said.connect(self.messages.remark)
         views.compare.marks_chosen.connect(self._keep_compared)
         views.view_changed.connect(self._show_surroundings)
@@ -214,8 +216,7 @@ class MainWindow(QMainWindow):
         self.undo_stack.indexChanged.connect(self._enable)
 
     def _restore(self) -> None:
-        restore_state(self, self.filter_bar)
-        self.actions_by_name["recursive"].setChecked(True)
+        restore_state(self, self.filter_bar, self.actions_by_name["recursive"])
         self.scoring_bar.choose(self.settings.metric, self.settings.device)
         self.histogram.set_thresholds(*self.settings.thresholds)
         apply_theme(self.settings.theme)
@@ -225,18 +226,18 @@ class MainWindow(QMainWindow):
         """Grey out what makes no sense now."""
         stack, running, there = self.undo_stack, self.bridge.running, bool(self.model.items())
         undo, redo = self.actions_by_name["undo"], self.actions_by_name["redo"]
-        undo.setEnabled(stack.canUndo())
-        redo.setEnabled(stack.canRedo())
         undo.setText(self.tr("&Undo {what}").format(what=stack.undoText()).strip())
         redo.setText(self.tr("&Redo {what}").format(what=stack.redoText()).strip())
         for name in ("pause", "cancel"):
             self.actions_by_name[name].setEnabled(running)
         pause = self.tr("&Go on scoring") if self.bridge.paused else self.tr("P&ause scoring")
         self.actions_by_name["pause"].setText(pause)
-        self.actions_by_name["reload"].setEnabled(self.scoring.folder is not None)
+        self.actions_by_name["reload"].setEnabled(bool(self.scoring.paths))
         for name in self.views.slots() | self.marking.slots() | self.files.slots():
             self.actions_by_name[name].setEnabled(there)
         self.actions_by_name["apply_thresholds"].setEnabled(there)
+        undo.setEnabled(stack.canUndo())
+        redo.setEnabled(stack.canRedo())
         self.actions_by_name["undo_writing"].setEnabled(True)  # of a run of dpiqa-batch, too
         self._show_surroundings()
 
@@ -256,10 +257,8 @@ class MainWindow(QMainWindow):
         self.views.show_grid()
 
     def _keep_model(self, metric: str, device: str) -> None:
-        if metric in CARDS:  # others are chosen for the time being
-            self.settings.set_value("model/metric", metric)
-        if device in _DEVICES:
-            self.settings.set_value("model/device", device)
+        if metric in CARDS and device in _DEVICES:  # others when they have shown that they are there
+            self.settings.set_model(metric, device)
         self._maps.set_backend(self.scoring.backend)
 
     def _setting_changed(self, key: str) -> None:
@@ -269,17 +268,17 @@ class MainWindow(QMainWindow):
             self.scoring.give_stars()
         elif key == "window/theme":
             apply_theme(self.settings.theme)
-        elif self.histogram.thresholds != self.settings.thresholds:
+        elif key.startswith("scores/") and self.histogram.thresholds != self.settings.thresholds:
             self.histogram.set_thresholds(*self.settings.thresholds)
 
-    def _take_scale(self, ready: Ready) -> None:
+    def _take_model(self, ready: Ready) -> None:
+        self.settings.set_model(*self.scoring.chosen())
         self.histogram.set_scale(ready.score_range, ready.lower_better)
         if ready.score_range is not None:
             self.filter_bar.set_score_range(*ready.score_range)
 
     def _scores_changed(self) -> None:
         self.histogram.set_scores([item.score for item in self.model.items() if item.score is not None])
-        self.bursts.show_bursts(self.model.items())
         self._say_count()
 
     def _apply_thresholds(self) -> None:

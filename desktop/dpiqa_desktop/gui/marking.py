@@ -13,6 +13,9 @@ from dpiqa_desktop.gui.photo_item import Flag, Mark, PhotoItem
 from dpiqa_desktop.gui.photo_model import PhotoModel
 from dpiqa_desktop.gui.undo import SetMarks
 
+_FLAGS: tuple[Flag | None, ...] = ("picked", "rejected", None)
+_STARS = (None, 0, 1, 2, 3, 4, 5)
+
 
 class Marking(QObject):
     """Marks the photos that the user means.
@@ -55,17 +58,13 @@ class Marking(QObject):
 
     def rate(self, stars: int | None) -> None:
         """Give 0 to 5 stars; None leaves it to the score again."""
-        mark_of: dict[Flag | None, Mark] = {flag: Mark(stars, flag) for flag in ("picked", "rejected", None)}
-        marks = {item.path: mark_of[item.mark.flag] for item in self._meant()}
-        self.apply(marks, self.tr("stars") if stars is None else counted.stars(stars))
+        text = self.tr("stars") if stars is None else counted.stars(stars)
+        self._set(((item, item.mark.flag, stars) for item in self._meant()), text)
 
     def flag(self, flag: Flag | None) -> None:
         """Pick, reject, or neither."""
         names = {"picked": self.tr("pick"), "rejected": self.tr("reject"), None: self.tr("unflag")}
-        # Of thousands at once many are equal: to look them up takes a fifth of making them.
-        mark_of = {stars: Mark(stars, flag) for stars in (None, 0, 1, 2, 3, 4, 5)}
-        marks = {item.path: mark_of[item.mark.stars] for item in self._meant()}
-        self.apply(marks, names[flag])
+        self._set(((item, flag, item.mark.stars) for item in self._meant()), names[flag])
 
     def keep_best(self) -> None:
         """In the bursts of the photos meant: pick the best, reject the others."""
@@ -73,37 +72,46 @@ class Marking(QObject):
         if not bursts:
             self.said.emit(self.tr("This photo is in no burst"))
             return
-        marks = {
-            item.path: Mark(item.mark.stars, "picked" if item.best_of_burst else "rejected")
+        flags: dict[bool, Flag] = {True: "picked", False: "rejected"}
+        wanted = (
+            (item, flags[item.best_of_burst], item.mark.stars)
             for item in self._model.items()
             if item.burst in bursts
-        }
-        self.apply(marks, self.tr("keep the best"))
+        )
+        self._set(wanted, self.tr("keep the best"))
 
     def flag_by_score(self, items: Iterable[PhotoItem], reject_below: float, pick_from: float) -> None:
         """Flag photos by two scores, reaching the second is enough; those that have a flag keep it.
 
         Of a metric whose lower scores are better, those above the first are rejected.
         """
-        marks = {}
+        wanted: list[tuple[PhotoItem, Flag | None, int | None]] = []
         sign = -1 if self._model.lower_better else 1
+        picked = 0
         for item in items:
             if item.score is None or item.mark.flag is not None:
                 continue
             if sign * item.score < sign * reject_below:
-                marks[item.path] = Mark(item.mark.stars, "rejected")
+                wanted.append((item, "rejected", item.mark.stars))
             elif sign * item.score >= sign * pick_from:
-                marks[item.path] = Mark(item.mark.stars, "picked")
-        self.apply(marks, self.tr("flag by score"))
-        picked = sum(mark.flag == "picked" for mark in marks.values())
+                wanted.append((item, "picked", item.mark.stars))
+                picked += 1
+        self._set(wanted, self.tr("flag by score"))
         said = self.tr("{picked} picked, {rejected} rejected; photos that had a flag kept it")
-        self.said.emit(said.format(picked=f"{picked:,}", rejected=f"{len(marks) - picked:,}"))
+        self.said.emit(said.format(picked=f"{picked:,}", rejected=f"{len(wanted) - picked:,}"))
 
     def apply(self, marks: Mapping[str, Mark], text: str) -> None:
         """Set marks as one step that can be undone; those that are so already are passed over."""
         items = [(self._model.item(path), mark) for path, mark in marks.items()]
-        changed = [(item, mark) for item, mark in items if item is not None and item.mark != mark]
-        if changed:
-            before = {item.path: item.mark for item, _ in changed}
-            after = {item.path: mark for item, mark in changed}
+        self._set(((item, mark.flag, mark.stars) for item, mark in items if item is not None), text)
+
+    def _set(self, wanted: Iterable[tuple[PhotoItem, Flag | None, int | None]], text: str) -> None:
+        before, after = {}, {}
+        # Of thousands at once many are equal: to look them up takes a fifth of making them.
+        mark_of = {(flag, stars): Mark(stars, flag) for flag in _FLAGS for stars in _STARS}
+        for item, flag, stars in wanted:
+            was = item.mark
+            if was.flag != flag or was.stars != stars:
+                before[item.path], after[item.path] = was, mark_of[flag, stars]
+        if after:
             self._stack.push(SetMarks(self._model, before, after, text))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -23,12 +23,18 @@ from dpiqa_desktop.engine.machine import usable_cores
 from dpiqa_desktop.engine.thumbnail import thumbnail
 from dpiqa_plugin.errors import PhotoError
 
-MOST_BYTES = 448 << 20
-"""Of decoded photos: four of 24 megapixels, as many as are compared, or seen and next."""
+MOST_BYTES = 320 << 20
+"""Of decoded photos: three of 24 megapixels, the one that is seen and those beside it. With what is being
+decoded the window stays below 700 MB so; with four that are compared, too."""
+
+# While a photo is decoded it takes so many times what it takes then: Pillow has its pixels, too.
+_DECODING = 1.7
 
 QUICK_SIDE = 750
 """Pixels of the picture that is seen until the photo is decoded. A JPEG 6000 pixels wide is decoded at a
 quarter of its scale for it: 90 ms of CPU time, where the photo itself takes 380; for 1024 it would be 180."""
+
+_BAND = 512  # rows; even
 
 # A level is no smaller than this: painting it scaled down costs nothing any more.
 _SMALLEST_LEVEL = 512
@@ -63,7 +69,7 @@ class FullPhoto:
 
 
 def load_photo(path: str) -> FullPhoto:
-    """Decode a photo and halve it. Peak memory: 11 bytes a pixel.
+    """Decode a photo and halve it. Peak memory: 7 bytes a pixel.
 
     Raises:
         PhotoError: with the reason, whatever is wrong with the file.
@@ -71,10 +77,10 @@ def load_photo(path: str) -> FullPhoto:
     pixels = decode(path, None).pixels
     height, width = pixels.shape[:2]
     levels = [QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)]
-    smaller = Image.fromarray(pixels)
-    while min(smaller.size) >= 2 * _SMALLEST_LEVEL:
-        smaller = smaller.reduce(2)
-        levels.append(_image(np.asarray(smaller)))
+    smaller = pixels
+    while min(smaller.shape[:2]) >= 2 * _SMALLEST_LEVEL:
+        smaller = _halved(smaller)
+        levels.append(_image(smaller))
     settings = CameraSettings()
     with contextlib.suppress(PhotoError):  # it was there a moment ago, and its pixels are
         settings = camera_settings(path)
@@ -103,8 +109,8 @@ class PhotoLoader(QObject):
             wished for in between.
 
     Args:
-        most_bytes: of decoded photos that are kept. What is being decoded comes on top, and what is urgent is
-            kept however large it is.
+        most_bytes: of decoded photos that are kept, and will be when they are decoded; what is urgent is kept
+            however large it is.
         parent: as in Qt.
     """
 
@@ -181,6 +187,8 @@ class PhotoLoader(QObject):
     def _start_waiting(self) -> None:
         for job in () if self._closed else tuple(self._waiting):
             if self._has_room(job):
+                if not job.quick:
+                    self._let_go(self._largest())
                 self._waiting.remove(job)
                 self._running.add(job)
                 self._pool.submit(self._work, job)
@@ -189,12 +197,22 @@ class PhotoLoader(QObject):
         alike = sum(running.quick == job.quick for running in self._running)
         if job.quick:
             return alike < 1
-        return alike < self._threads and (job.path in self._urgent or self._has_memory(alike + 1))
+        fits = self._held() + (alike + 1) * _DECODING * self._largest() <= self._most_bytes
+        # Large ones one after the other, as what decoding takes comes on top.
+        return (alike == 0 or (alike < self._threads and fits)) and (
+            job.path in self._urgent or self._has_memory(alike + 1)
+        )
 
     def _has_memory(self, more: int) -> bool:
         """Whether so many more photos fit beside those wished for, if they are like the largest of them."""
         wished = [self._photos[path].bytes for path in self._wishes if path in self._photos]
         return sum(wished) + more * max(wished, default=0) <= self._most_bytes
+
+    def _held(self) -> int:
+        return sum(photo.bytes for photo in self._photos.values())
+
+    def _largest(self) -> int:
+        return max((photo.bytes for photo in self._photos.values()), default=0)
 
     def _work(self, job: _Job) -> None:
         """In a thread: do the job and hand over what came of it."""
@@ -224,17 +242,21 @@ class PhotoLoader(QObject):
         self._start_waiting()
 
     def _keep(self, path: str, photo: FullPhoto) -> None:
-        """Keep it, and let go of what was not looked at for longest; of wishes, the least urgent."""
         self._photos[path] = photo
+        self._let_go(0)
+        wishes = [wish for wish in reversed(self._wishes) if wish in self._photos]
+        self._drop((wish for wish in wishes if wish not in self._urgent), self._most_bytes)
+
+    def _let_go(self, coming: int) -> None:
+        """Make room for so many bytes: let go of what nobody wishes for, what was seen longest ago first."""
         spare = [known for known in self._photos if known not in self._wishes]
-        spare += [
-            wish for wish in reversed(self._wishes) if wish in self._photos and wish not in self._urgent
-        ]
-        held = sum(photo.bytes for photo in self._photos.values())
-        for known in spare:
-            if held <= self._most_bytes:
+        self._drop(spare, self._most_bytes - coming)
+
+    def _drop(self, paths: Iterable[str], most: int) -> None:
+        for path in paths:
+            if self._held() <= most:
                 return
-            held -= self._photos.pop(known).bytes
+            del self._photos[path]
 
 
 @dataclass(frozen=True)
@@ -242,6 +264,12 @@ class _Job:
     path: str
     quick: bool
     generation: int
+
+
+def _halved(pixels: np.ndarray) -> np.ndarray:
+    """Each 2 x 2 pixels to one. In bands, because Pillow wants a copy of what it reduces."""
+    bands = (Image.fromarray(pixels[top : top + _BAND]) for top in range(0, len(pixels), _BAND))
+    return np.concatenate([np.asarray(band.reduce(2)) for band in bands])
 
 
 def _image(pixels: np.ndarray) -> QImage:

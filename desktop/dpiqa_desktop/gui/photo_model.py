@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, QTimer, Signal
@@ -17,6 +16,8 @@ Index = QModelIndex | QPersistentModelIndex
 
 ITEM_ROLE = Qt.ItemDataRole.UserRole + 1
 """Gives the ``PhotoItem``."""
+
+_MOST_PARTS = 20  # of the rows that changed, told one by one; of more, all between the first and the last
 
 _TELL_EVERY_MS = 250  # histogram and counts follow the scores at this pace
 
@@ -38,17 +39,20 @@ class PhotoModel(QAbstractListModel):
     Signals:
         scores_changed: a few times a second while scores come in, and after every other change of scores,
             stars or bursts.
-        marks_changed: the paths of photos whose marks changed.
+        bursts_changed: other photos are in bursts, or in others.
+        marks_changed: of some photos.
     """
 
     scores_changed = Signal()
-    marks_changed = Signal(list)
+    bursts_changed = Signal()
+    marks_changed = Signal()
 
     def __init__(self, marks: KeepsMarks | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._kept = marks
         self._items: list[PhotoItem] = []
         self._row_of: dict[str, int] = {}
+        self._bursts: list[tuple[str, ...]] = []
         self._rule: StarRule = Thresholds()
         self._lower_better = False
         self._telling = QTimer(self, singleShot=True, interval=_TELL_EVERY_MS)
@@ -88,30 +92,41 @@ class PhotoModel(QAbstractListModel):
         row = self._row_of.get(path)
         return None if row is None else self._items[row]
 
+    def bursts(self) -> Sequence[tuple[str, ...]]:
+        """The paths of each burst, the best first; the first burst has the number 1."""
+        return self._bursts
+
     def open(self, paths: Sequence[str], marks: Mapping[str, Mark] | None = None) -> None:
         """Show these photos instead; ``marks`` are what was said of them earlier."""
         marks = marks or {}
         self.beginResetModel()
         self._items = [PhotoItem(path, mark=marks.get(path, UNMARKED)) for path in paths]
         self._row_of = {path: row for row, path in enumerate(paths)}
+        self._bursts = []
         self.endResetModel()
+        self.bursts_changed.emit()
         self._tell()
 
     def forget(self, paths: Iterable[str]) -> None:
         """Drop photos that are not there any more."""
         gone = set(paths)
-        for row in sorted((self._row_of[path] for path in gone if path in self._row_of), reverse=True):
-            self.beginRemoveRows(QModelIndex(), row, row)
-            del self._items[row]
-            self.endRemoveRows()
+        # At once: thousands of rows removed one by one took half a minute.
+        self.beginResetModel()
+        self._items = [item for item in self._items if item.path not in gone]
         self._row_of = {item.path: row for row, item in enumerate(self._items)}
-        self._tell()
+        self.endResetModel()
+        left = [tuple(path for path in burst if path not in gone) for burst in self._bursts]
+        self.set_bursts([burst for burst in left if len(burst) > 1])
 
     def forget_scores(self) -> None:
         """Drop all scores and failures, before another model gives its own; marks stay."""
-        self._replace_all(
+        self._items = [
             PhotoItem(item.path, captured_at=item.captured_at, mark=item.mark) for item in self._items
-        )
+        ]
+        self._bursts = []
+        self._emit_changed(range(len(self._items)))
+        self.bursts_changed.emit()
+        self._tell()
 
     def take(self, events: Sequence[Event]) -> None:
         """Take in what became of photos; other events, and photos that are not here, are passed over."""
@@ -135,9 +150,9 @@ class PhotoModel(QAbstractListModel):
             self._kept.set(marks)
         for path, mark in marks.items():
             row = self._row_of[path]
-            self._items[row] = self._items[row].marked(mark)
+            self._items[row] = self._items[row].but(mark=mark)
         self._emit_changed([self._row_of[path] for path in marks])
-        self.marks_changed.emit(list(marks))
+        self.marks_changed.emit()
 
     def set_star_rule(self, rule: StarRule, lower_better: bool = False) -> None:
         """Give our stars by another rule; ``lower_better``: a lower score is a better photo."""
@@ -145,22 +160,29 @@ class PhotoModel(QAbstractListModel):
         self._assign_stars()
         self._tell()
 
-    def set_bursts(self, bursts: Mapping[str, tuple[int, bool]]) -> None:
-        """Say which photos are in which burst, by path: its number from 1, and whether it is the best."""
-        items = []
-        for item in self._items:
-            burst, best = bursts.get(item.path, (None, False))
-            items.append(replace(item, burst=burst, best_of_burst=best))
-        self._replace_all(items)
+    def set_bursts(self, bursts: Sequence[Sequence[str]]) -> None:
+        """Say which photos are in a burst together: paths, the best first."""
+        self._bursts = [tuple(burst) for burst in bursts]
+        place_of = {
+            path: (number, path == burst[0]) for number, burst in enumerate(bursts, 1) for path in burst
+        }
+        changed = []
+        for row, item in enumerate(self._items):
+            burst, best = place_of.get(item.path, (None, False))
+            if item.burst != burst or item.best_of_burst != best:
+                self._items[row] = item.but(burst=burst, best_of_burst=best)
+                changed.append(row)
+        self._emit_changed(changed)
+        self.bursts_changed.emit()
+        self._tell()
 
     def _told(self, item: PhotoItem, event: Scored | Failed) -> PhotoItem:
         if isinstance(event, Failed):
-            return replace(item, score=None, our_stars=None, reason=event.reason)
+            return item.but(score=None, our_stars=None, reason=event.reason)
         stars = item.our_stars
         if isinstance(self._rule, Thresholds):
             (stars,) = assign_stars([event.score], self._rule, self._lower_better)
-        return replace(
-            item,
+        return item.but(
             score=event.score,
             our_stars=stars,
             reason=None,
@@ -179,17 +201,14 @@ class PhotoModel(QAbstractListModel):
         stars_of = [None if item.score is None else next(stars) for item in self._items]
         changed = [row for row, given in enumerate(stars_of) if self._items[row].our_stars != given]
         for row in changed:
-            self._items[row] = replace(self._items[row], our_stars=stars_of[row])
+            self._items[row] = self._items[row].but(our_stars=stars_of[row])
         self._emit_changed(changed)
 
-    def _replace_all(self, items: Iterable[PhotoItem]) -> None:
-        self._items = list(items)
-        if self._items:
-            self.dataChanged.emit(self.index(0), self.index(len(self._items) - 1))
-        self._tell()
-
     def _emit_changed(self, rows: Sequence[int]) -> None:
-        for first, last in runs(rows):
+        parts = list(runs(rows))
+        if len(parts) > _MOST_PARTS:
+            parts = [(parts[0][0], parts[-1][1])]
+        for first, last in parts:
             self.dataChanged.emit(self.index(first), self.index(last))
 
     def _sentence(self, item: PhotoItem) -> str:

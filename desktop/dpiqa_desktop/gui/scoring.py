@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, Signal
 
@@ -70,17 +71,22 @@ class Scoring(QObject):
         bar.model_chosen.connect(self.choose_model)
 
     @property
-    def folder(self) -> str | None:
-        """What is open."""
-        return None if self._job is None else self._job.folder
+    def paths(self) -> tuple[str, ...]:
+        """What is open: folders, or single photos."""
+        return () if self._job is None else self._job.paths
 
-    def open(self, folder: str, recursive: bool) -> None:
-        """Show the photos of a folder and score them; those of another are forgotten."""
-        if folder != self.folder:
+    @property
+    def folder(self) -> str | None:
+        """What is open; of several things the folder that all of them are in."""
+        return _common(self.paths) if self.paths else None
+
+    def open(self, paths: Sequence[str], recursive: bool) -> None:
+        """Show the photos of folders, and these photos, and score them; those of others are forgotten."""
+        if tuple(paths) != self.paths:
             self._model.open(())
-            self._empty.show_opening(folder)
+            self._empty.show_opening(paths[0])
         metric, device = self._bar.chosen()
-        self._job = Job(folder, recursive, metric, device)
+        self._job = Job(tuple(paths), recursive, metric, device)
         self._last, self._listed, self.ready = None, False, None
         self._bar.show_busy(self.tr("Looking for photos…"))
         self._bridge.start(self._job)
@@ -93,7 +99,7 @@ class Scoring(QObject):
             if metric != self._job.metric:
                 self._model.forget_scores()
             self._messages.clear()
-            self.open(self._job.folder, self._job.recursive)
+            self.open(self._job.paths, self._job.recursive)
 
     def give_stars(self) -> None:
         """Give them anew: the user wants another rule."""
@@ -124,7 +130,12 @@ class Scoring(QObject):
         Raises:
             DPIQAError: it cannot be had.
         """
-        return self._bridge.backend(*self._bar.chosen())
+        return self._bridge.backend(*self.chosen())
+
+    def chosen(self) -> tuple[str, str]:
+        """Metric and device of what is open."""
+        assert self._job is not None
+        return self._job.metric, self._job.device
 
     def _opened(self, opened: Opened) -> None:
         assert self._job is not None
@@ -132,9 +143,11 @@ class Scoring(QObject):
         if list(opened.photos) != [item.path for item in self._model.items()]:
             self._model.open(opened.photos, opened.marks)
         if not opened.photos:
-            self._empty.show_no_photos(self._job.folder, self._job.recursive)
+            self._empty.show_no_photos(self._job.paths, self._job.recursive)
             return
-        remember_folder(self._job.folder)
+        for path in reversed(self._job.paths):
+            if os.path.isdir(path):
+                remember_folder(path)
         self._bar.show_busy(self.tr("Making {metric} ready…").format(metric=self._job.metric))
 
     def _model_ready(self, ready: Ready) -> None:
@@ -175,4 +188,12 @@ class Scoring(QObject):
 
     def _try_again(self) -> None:
         if self._job is not None:
-            self.open(self._job.folder, self._job.recursive)
+            self.open(self._job.paths, self._job.recursive)
+
+
+def _common(paths: Sequence[str]) -> str:
+    """The folder that all of these are in, or the only one; on Windows' several drives the first's."""
+    try:
+        return os.path.commonpath(paths)
+    except ValueError:
+        return os.path.dirname(paths[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -39,6 +40,7 @@ class Setting:
         default: also what replaces a value that is kept and makes no sense.
         choices: what it can be, as kept and in English; none for a number or a rule for stars.
         hint: what it means, in English, below its control.
+        others: what is none of the choices can be typed.
     """
 
     key: str
@@ -47,6 +49,7 @@ class Setting:
     default: str | float
     choices: tuple[tuple[str, str], ...] = ()
     hint: str = ""
+    others: bool = False
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -58,8 +61,10 @@ SETTINGS: tuple[Setting, ...] = (
         tuple((name, name) for name in CARDS),
         _(
             "Settings",
-            "dpiqa_lite comes with the program; the others need the extra pyiqa, and are downloaded.",
+            "dpiqa_lite comes with the program; the others need the extra pyiqa, and are downloaded. "
+            "The name of any metric of pyiqa for single photos can be typed.",
         ),
+        others=True,
     ),
     Setting(
         "model/device",
@@ -72,6 +77,7 @@ SETTINGS: tuple[Setting, ...] = (
             ("cuda", _("Settings", "NVIDIA graphics card")),
             ("mps", _("Settings", "Apple graphics")),
         ),
+        others=True,
     ),
     Setting(
         "scores/stars",
@@ -148,6 +154,10 @@ class Settings(QObject):
 
     changed = Signal(str)
 
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._kept = QSettings()  # one: each that goes writes its file first, and the window would wait
+
     @property
     def metric(self) -> str:
         """Name of the model."""
@@ -181,27 +191,33 @@ class Settings(QObject):
             where[str(self.value("files/where"))], naming.get(str(self.value("files/sidecar")))
         )
 
+    def set_model(self, metric: str, device: str) -> None:
+        """Keep both."""
+        self._set_together({"model/metric": metric, "model/device": device})
+
     def set_thresholds(self, reject_below: float, pick_above: float) -> None:
         """Keep both if they are on our models' scale, 0 to 1; those of another hold for the time being."""
         if not 0 <= reject_below <= pick_above <= 1:
             return
-        new = {"scores/reject_below": reject_below, "scores/pick_above": pick_above}
+        self._set_together({"scores/reject_below": reject_below, "scores/pick_above": pick_above})
+
+    def _set_together(self, new: Mapping[str, str | float]) -> None:
         changed = [key for key, value in new.items() if value != self.value(key)]
-        for key in changed:  # both before either is told
-            QSettings().setValue(key, new[key])
+        for key in changed:  # all before any is told
+            self._kept.setValue(key, new[key])
         for key in changed:
             self.changed.emit(key)
 
     def value(self, key: str) -> str | float:
         """What is kept, or the default if that makes no sense."""
         setting = _BY_KEY[key]
-        kept = QSettings().value(key, setting.default)
+        kept = self._kept.value(key, setting.default)
         return _understood(setting, kept)
 
     def set_value(self, key: str, value: str | float) -> None:
         """Keep it, and tell, if it is another one."""
         if value != self.value(key):
-            QSettings().setValue(key, value)
+            self._kept.setValue(key, value)
             self.changed.emit(key)
 
 
@@ -252,7 +268,9 @@ def _understood(setting: Setting, kept: Any) -> str | float:
             return setting.default
         return number if math.isfinite(number) else setting.default
     if setting.choices:
-        return kept if kept in [value for value, _text in setting.choices] else setting.default
+        known = kept in [value for value, _text in setting.choices]
+        typed = setting.others and isinstance(kept, str) and bool(kept.strip())
+        return kept if known or typed else setting.default
     if isinstance(kept, list):  # commas make a list of what is read from a file
         kept = ",".join(map(str, kept))
     try:

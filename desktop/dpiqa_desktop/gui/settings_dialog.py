@@ -117,6 +117,9 @@ def _control(setting: Setting) -> Control:
     choice = QComboBox()
     for value, text in setting.choices:
         choice.addItem(translated(text), value)
+    if setting.others:
+        choice.setEditable(True)
+        choice.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
     return choice
 
 
@@ -144,6 +147,8 @@ def _show(control: Control, value: str | float) -> None:
         control.setValue(float(value))
     elif isinstance(control, StarsEditor):
         control.set_text(str(value))
+    elif control.findData(value) < 0 and control.isEditable():
+        control.setEditText(str(value))
     else:
         control.setCurrentIndex(control.findData(value))
 
@@ -151,4 +156,7 @@ def _show(control: Control, value: str | float) -> None:
 def _shown(control: Control) -> str | float:
     if isinstance(control, QDoubleSpinBox):
         return control.value()
-    return control.text() if isinstance(control, StarsEditor) else str(control.currentData())
+    if isinstance(control, StarsEditor):
+        return control.text()
+    known = control.findText(control.currentText())
+    return control.currentText().strip() if known < 0 else str(control.itemData(known))

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from dpiqa_desktop.gui.actions import ACTIONS, MENUS, OTHER_KEYS, translated
+from dpiqa_desktop.trash_can import CAN_GIVE_BACK
 
 Rows = Iterable[tuple[str, tuple[str, ...]]]
 
@@ -58,6 +59,12 @@ class ShortcutSheet(QDialog):
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.addWidget(area)
+        if not CAN_GIVE_BACK:
+            note = QLabel(
+                self.tr("Undo does not reach into the trash: the system's trash gives photos back.")
+            )
+            note.setWordWrap(True)
+            layout.addWidget(note)
         layout.addWidget(buttons)
         # With the bars' own room, so that none is shown where the screen has the room.
         wanted = sheet.sizeHint()

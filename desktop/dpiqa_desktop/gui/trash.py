@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from itertools import takewhile
@@ -15,6 +16,8 @@ from dpiqa_desktop.gui.file_work import Stopped
 from dpiqa_desktop.gui.outcome_table import Row, shown
 from dpiqa_desktop.gui.photo_item import PhotoItem
 from dpiqa_desktop.gui.work_dialog import Counts, Steps, WorkDialog
+from dpiqa_desktop.placing import PlacingError
+from dpiqa_desktop.trash_can import CAN_GIVE_BACK, Thrown, give_back, throw_away
 
 
 def trash_dialog(items: Sequence[PhotoItem], parent: QWidget | None = None) -> WorkDialog:
@@ -35,9 +38,13 @@ class _Trashing(QObject):
         self._rejected = [item.path for item in items if item.mark.flag == "rejected"]
         self._others = [item.path for item in items if item.mark.flag != "rejected"]
         self._families: Families = {}
+        self._thrown: list[Thrown] = []
         self.title = self.tr("Move rejected photos to the trash")
         self.total = len(self._rejected)
-        self.can_take_back = False
+
+    @property
+    def can_take_back(self) -> bool:
+        return CAN_GIVE_BACK and bool(self._thrown)
 
     def plan(self, stopped: Stopped) -> Steps:
         families = dict(together(self._rejected))
@@ -50,33 +57,41 @@ class _Trashing(QObject):
             yield [Row("change", member, self._what(path, member)) for member in members]
 
     def carry_out(self, stopped: Stopped) -> Steps:
-        from send2trash import send2trash
-
         for path, members in takewhile(lambda _: not stopped(), self._families.items()):
             rows: list[Row] = []
             for member in sorted(members, key=lambda member: member != path):
                 try:
-                    if not os.path.lexists(member):
-                        raise FileNotFoundError(2, self.tr("it is gone: deleted, moved or renamed since"))
-                    send2trash(member)
-                except Exception as error:  # each system's way to have no trash has its own
-                    reason = error.strerror if isinstance(error, OSError) else None
-                    rows.append(Row("failed", member, reason or str(error) or type(error).__name__))
+                    self._thrown.append(throw_away(member))
+                except PlacingError as error:
+                    rows.append(Row("failed", member, error.reason))
                     break
                 rows.append(Row("change", member, self.tr("is in the trash"), gone=True))
             yield rows
 
     def take_back(self, stopped: Stopped) -> Steps:
-        raise AssertionError("is not offered: the system's trash gives back what is in it")
+        # In the order they went: if a photo cannot come back, its sidecar is no use alone, but harms nobody.
+        thrown, self._thrown = self._thrown, []
+        with contextlib.closing(give_back(thrown)) as outcomes:
+            for one, outcome in zip(thrown, outcomes, strict=False):
+                if isinstance(outcome, PlacingError):
+                    self._thrown.append(one)
+                    yield [Row("failed", one.path, outcome.reason)]
+                else:
+                    yield [Row("change", one.path, self.tr("back where it was"))]
+                if stopped():
+                    break
 
     def question(self, counts: Counts) -> str:
         if not self._rejected:
             return self.tr("No photo is rejected. X rejects the one that is selected.")
         text = self.tr(
             "{photos} would go to the system's trash, {files} in all: RAW files, sidecars and what else "
-            "belongs to a photo go with it. The system's trash can give them back."
+            "belongs to a photo go with it."
         )
-        said = text.format(photos=photos(len(self._families)), files=files(counts["change"]))
+        back = self.tr("The system's trash can give them back; Undo here cannot.")
+        if CAN_GIVE_BACK:
+            back = self.tr("Undo gives them back, as long as the trash is not emptied.")
+        said = text.format(photos=photos(len(self._families)), files=files(counts["change"])) + " " + back
         if counts["failed"]:
             said += " " + self.tr("Staying: {photos}.").format(photos=photos(counts["failed"]))
         return said
@@ -91,7 +106,10 @@ class _Trashing(QObject):
         return said
 
     def result_of_taking_back(self, counts: Counts) -> str:
-        raise AssertionError("is not offered")
+        said = self.tr("Back where they were: {files}.").format(files=files(counts["change"]))
+        if counts["failed"]:
+            said += " " + self.tr("Not given back: {files}.").format(files=files(counts["failed"]))
+        return said
 
     def _what(self, photo: str, member: str) -> str:
         if member == photo:

@@ -1,8 +1,9 @@
-"""How the window looked when it was closed: size, panels, tiles, order."""
+"""How the window looked when it was closed: size, panels, tiles, order; and whether subfolders are opened."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QByteArray, QSettings
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMainWindow
 
 from dpiqa_desktop.gui.filter_bar import FilterBar
@@ -12,7 +13,7 @@ from dpiqa_desktop.gui.photo_filter import Sort, SortBy
 _ORDERS: dict[str, SortBy] = {"folder": "folder", "score": "score", "name": "name", "captured": "captured"}
 
 
-def save_state(window: QMainWindow, bar: FilterBar, sort: Sort) -> None:
+def save_state(window: QMainWindow, bar: FilterBar, sort: Sort, recursive: QAction) -> None:
     """Keep it."""
     settings = QSettings()
     settings.setValue("window/geometry", window.saveGeometry())
@@ -20,9 +21,10 @@ def save_state(window: QMainWindow, bar: FilterBar, sort: Sort) -> None:
     settings.setValue("window/side", bar.size_slider.value())
     settings.setValue("window/sort", sort.by)
     settings.setValue("window/turned", sort.turned)
+    settings.setValue("window/recursive", recursive.isChecked())
 
 
-def restore_state(window: QMainWindow, bar: FilterBar) -> None:
+def restore_state(window: QMainWindow, bar: FilterBar, recursive: QAction) -> None:
     """Have it as it was; what is kept and makes no sense is passed over."""
     settings = QSettings()
     window.restoreGeometry(_bytes(settings.value("window/geometry")))
@@ -31,6 +33,7 @@ def restore_state(window: QMainWindow, bar: FilterBar) -> None:
     bar.size_slider.setValue(int(side) if side.isdecimal() else MEDIUM)
     by = _ORDERS.get(str(settings.value("window/sort")), "folder")
     bar.set_sort(Sort(by, str(settings.value("window/turned")).lower() == "true"))
+    recursive.setChecked(str(settings.value("window/recursive", True)).lower() != "false")
 
 
 def _bytes(value: object) -> QByteArray:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Literal, Protocol
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from dpiqa_desktop.gui.counted import files
 from dpiqa_desktop.gui.file_work import FileWork, Stopped
 from dpiqa_desktop.gui.outcome_table import OutcomeTable, Row
 
@@ -74,20 +75,33 @@ class WorkDialog(QDialog):
         files_gone: paths of files that are not where they were any more.
         files_returned: paths of files that are there again.
         files_changed: paths of files whose content was changed, or that were made.
+        carried_out: paths of all of these, when the task is done as far as it can be and can be taken back.
+        taken_back: it was.
 
     Args:
         task: to be done.
         parent: of the dialog.
         options: a widget above the table that changes the task; ``plan_again`` is to be called then.
+        back: the task was carried out, on these paths, and is to be taken back instead.
     """
 
     files_gone = Signal(list)
     files_returned = Signal(list)
     files_changed = Signal(list)
+    carried_out = Signal(list)
+    taken_back = Signal()
 
-    def __init__(self, task: Task, parent: QWidget | None = None, options: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        parent: QWidget | None = None,
+        options: QWidget | None = None,
+        back: Sequence[str] | None = None,
+    ) -> None:
         super().__init__(parent)
         self._task = task
+        self._back = back
+        self._done: list[str] = []
         self._options = options
         self._phase: Phase = "planning"
         self._counts: Counter[str] = Counter()
@@ -97,7 +111,8 @@ class WorkDialog(QDialog):
         self._work = FileWork(self)
         self._work.told.connect(self._take)
         self._work.ended.connect(self._ended)
-        self.setWindowTitle(task.title)
+        undoing = self.tr("Undo: {what}").format(what=task.title)
+        self.setWindowTitle(task.title if back is None else undoing)
         self.text = QLabel()
         self.text.setWordWrap(True)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -117,6 +132,11 @@ class WorkDialog(QDialog):
         self.plan_again()
 
     @property
+    def task(self) -> Task:
+        """What it does, or takes back."""
+        return self._task
+
+    @property
     def phase(self) -> Phase:
         """How far it is."""
         return self._phase
@@ -128,7 +148,7 @@ class WorkDialog(QDialog):
             self._again = True  # as soon as what is under way has ended
             self._work.cancel()
         else:
-            self._work.start(self._task.plan)
+            self._work.start(self._plan)
 
     def reject(self) -> None:
         """Close; while it works, stop first."""
@@ -172,11 +192,20 @@ class WorkDialog(QDialog):
         self._photos = 0
         self.trouble.hide()
         self.table.rows.clear()
-        self.progress.setRange(0, self._task.total)
+        self.progress.setRange(0, self._task.total if self._back is None else len(self._back))
         self.progress.setValue(0)
         self._show()
 
+    def _plan(self, stopped: Stopped) -> Steps:
+        if self._back is None:
+            yield from self._task.plan(stopped)
+        else:
+            yield from ([Row("change", path, self.tr("would be as it was"))] for path in self._back)
+
     def _do(self) -> None:
+        if self._back is not None:
+            self._take_back()
+            return
         self._begin("working")
         self._work.start(self._task.carry_out)
 
@@ -200,6 +229,7 @@ class WorkDialog(QDialog):
         done = [row for row in rows if row.kind in ("change", "make")]
         gone = [row.path for row in done if row.gone]
         others = [row.path for row in done if not row.gone]
+        self._done += gone + others
         if gone:
             self.files_gone.emit(gone)
         if others:
@@ -211,7 +241,7 @@ class WorkDialog(QDialog):
             return
         if self._again:
             self._again = False
-            self._work.start(self._task.plan)
+            self._work.start(self._plan)
             return
         if why is not None:
             self.trouble.setText(why)
@@ -219,6 +249,10 @@ class WorkDialog(QDialog):
         after: dict[Phase, Phase] = {"planning": "planned", "working": "done", "taking back": "taken back"}
         self._phase = after[self._phase]
         self._show()
+        if self._phase == "done" and self._done and self._task.can_take_back:
+            self.carried_out.emit(self._done)
+        elif self._phase == "taken back":
+            self.taken_back.emit()
         if self._phase == "planned" and why is not None:
             self.do_button.setEnabled(False)
 
@@ -227,7 +261,7 @@ class WorkDialog(QDialog):
         phase, counts, task = self._phase, self._counts, self._task
         texts: dict[Phase, Callable[[], str]] = {
             "planning": lambda: self.tr("Looking at what would change…"),
-            "planned": lambda: task.question(counts),
+            "planned": lambda: task.question(counts) if self._back is None else self._question_back(),
             "working": lambda: self.tr("Working…"),
             "done": lambda: task.result(counts),
             "taking back": lambda: self.tr("Taking it back…"),
@@ -239,7 +273,8 @@ class WorkDialog(QDialog):
         self.progress.setVisible(working)
         self.do_button.setVisible(phase in ("planning", "planned"))
         self.do_button.setEnabled(phase == "planned" and changes > 0)
-        self.do_button.setText(task.button(counts) if phase == "planned" else self.tr("Please wait"))
+        do = self.tr("Take it &back") if self._back is not None else task.button(counts)
+        self.do_button.setText(do if phase == "planned" else self.tr("Please wait"))
         self.back_button.setVisible(phase == "done" and task.can_take_back)
         self.close_button.setEnabled(True)
         stop = self.tr("&Stop") if phase in ("working", "taking back") else self.tr("Cancel")
@@ -252,3 +287,7 @@ class WorkDialog(QDialog):
         elif phase in ("done", "taken back"):
             self.close_button.setDefault(True)
             self.close_button.setFocus()
+
+    def _question_back(self) -> str:
+        said = self.tr("{files} would be as before, as far as nobody has changed them since.")
+        return said.format(files=files(len(self._back or ())))

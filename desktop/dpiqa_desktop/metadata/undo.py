@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -29,6 +32,9 @@ from dpiqa_desktop.metadata.write_journal import Entry, WriteJournal
 from dpiqa_desktop.process_lock import LockError, writing_alone
 from dpiqa_plugin.errors import StoreError
 
+_AT_ONCE = 4  # as many as are written at once
+_DROPPED_AT_ONCE = 50  # changes; each time the journal waits for the disk
+
 
 @dataclass(frozen=True)
 class TakenBack:
@@ -48,36 +54,83 @@ class TakenBack:
 def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store) -> Iterator[TakenBack | NotWritten]:
     """Take changes back, in the order given: the last first. What cannot be is told, and may be tried again.
 
+    Several files at a time, as most of it is waiting for the disk; the changes of one file one after the
+    other. Closing the iterator stops after the files at hand. What was taken back leaves the journal some
+    changes later: if that does not come to pass, the next time finds nothing left to be done.
+
     Raises:
         JournalError: the journal fails.
     """
-    cleared: set[str] = set()
-    for entry in entries:
+    strays = _Strays()
+    waiting: deque[tuple[Entry, Future[_Attempt]]] = deque()
+    settled: list[int] = []
+
+    def settle() -> Iterator[TakenBack | NotWritten]:
+        entry, future = waiting.popleft()
+        attempt = future.result()
+        if attempt.over:
+            settled.append(entry.id)
+        if len(settled) >= _DROPPED_AT_ONCE:
+            journal.drop(*settled)
+            settled.clear()
+        if attempt.outcome is not None:
+            yield attempt.outcome
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="undo") as pool:
         try:
-            os.stat(os.path.dirname(entry.path))
-            with writing_alone(name_of_all(entry.path)):
-                folder = os.path.dirname(entry.path)
-                if folder not in cleared:  # once: each time the whole folder is listed
-                    cleared.add(folder)
-                    remove_strays(folder)
-                outcome = _take_back(entry, store)
-        except FileNotFoundError:
-            yield NotWritten(entry.path, "it is gone: deleted, moved or renamed since")
-            if os.path.isdir(os.path.dirname(entry.path)):  # else its disk may come back
-                journal.drop(entry.id)
-            continue
-        except (UnsafeError, LockError) as error:
-            yield NotWritten(entry.path, str(error))
-            continue
-        except ReplaceError as error:
-            yield NotWritten(entry.path, error.reason)
-            continue
-        except OSError as error:
-            yield NotWritten(entry.path, error.strerror or str(error))
-            continue
-        journal.drop(entry.id)
-        if outcome is not None:
-            yield outcome
+            for entry in entries:
+                name = name_of_all(entry.path)
+                while len(waiting) > 2 * _AT_ONCE or any(name == name_of_all(e.path) for e, _ in waiting):
+                    yield from settle()
+                waiting.append((entry, pool.submit(_attempt, entry, store, strays)))
+            while waiting:
+                yield from settle()
+        finally:
+            pool.shutdown(wait=True)
+            settled += [e.id for e, future in waiting if not future.exception() and future.result().over]
+            journal.drop(*settled)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """What came of a change: what is told of it, and whether there is nothing more to be taken back."""
+
+    outcome: TakenBack | NotWritten | None
+    over: bool
+
+
+class _Strays:
+    """Removes what a killed run left in a folder, once: each time the whole folder is listed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cleared: set[str] = set()
+
+    def clear(self, folder: str) -> None:
+        with self._lock:
+            if folder not in self._cleared:
+                self._cleared.add(folder)
+                remove_strays(folder)
+
+
+def _attempt(entry: Entry, store: Store, strays: _Strays) -> _Attempt:
+    folder = os.path.dirname(entry.path)
+    try:
+        os.stat(folder)
+        with writing_alone(name_of_all(entry.path)):
+            strays.clear(folder)
+            return _Attempt(_take_back(entry, store), over=True)
+    except FileNotFoundError:
+        reason = "it is gone: deleted, moved or renamed since"
+        # Without its folder its disk may come back.
+        return _Attempt(NotWritten(entry.path, reason), over=os.path.isdir(folder))
+    except (UnsafeError, LockError) as error:
+        reason = str(error)
+    except ReplaceError as error:
+        reason = error.reason
+    except OSError as error:
+        reason = error.strerror or str(error)
+    return _Attempt(NotWritten(entry.path, reason), over=False)
 
 
 def _take_back(entry: Entry, store: Store) -> TakenBack | None:

@@ -139,10 +139,12 @@ class WriteJournal:
             )
         return int(cursor.lastrowid or 0)
 
-    def drop(self, place: int) -> None:
-        """Forget a change: it did not take place, or has been taken back."""
-        with self._lock, translated():
-            self._connection.execute("DELETE FROM metadata_changes WHERE id = ?", (place,))
+    def drop(self, *places: int) -> None:
+        """Forget changes, some hundreds at most: they did not take place, or have been taken back."""
+        if places:
+            marks = ", ".join("?" * len(places))
+            with self._lock, translated():
+                self._connection.execute(f"DELETE FROM metadata_changes WHERE id IN ({marks})", places)
 
     def latest(self) -> int | None:
         """Return the number of the last run of which something can be undone."""
