@@ -14,7 +14,7 @@ from typing import Any
 
 from dpiqa_desktop.exit_codes import ExitCode, code_of_error
 from dpiqa_desktop.metadata.sidecar import NAMINGS
-from dpiqa_desktop.options import BACKENDS, DEFAULT_METRIC, WRITE, BatchOptions
+from dpiqa_desktop.options import BACKENDS, DEFAULT_METRIC, WRITE, BatchOptions, is_ray_address
 from dpiqa_plugin import __version__
 from dpiqa_plugin.errors import DPIQAError
 
@@ -179,6 +179,50 @@ _ARGUMENTS: tuple[tuple[str | None, tuple[tuple[tuple[str, ...], dict[str, Any]]
         ),
     ),
     (
+        "past one machine: dpiqa-batch --ray [ADDRESS] SOURCE --out DIR",
+        (
+            (
+                ("--ray",),
+                {
+                    "metavar": "ADDRESS",
+                    "nargs": "?",
+                    "const": "",
+                    "help": "score on a Ray cluster: SOURCE is a folder, s3://..., gs://... or Parquet; "
+                    "ADDRESS is HOST:PORT, auto or local (default: the cluster that runs here, else this "
+                    "machine's cores)",
+                },
+            ),
+            (
+                ("--out",),
+                {
+                    "metavar": "DIR",
+                    "help": "where the scores go, as Parquet in parts; the same command again does what "
+                    "is missing",
+                },
+            ),
+            (
+                ("--column",),
+                {"metavar": "NAME", "help": "SOURCE is Parquet, with photos' bytes or paths in this column"},
+            ),
+            (
+                ("--part-size",),
+                {"metavar": "N", "type": int, "help": "photos to a part (default: 1000)"},
+            ),
+            (
+                ("--num-cpus",),
+                {"metavar": "N", "type": int, "help": "cores for each model (default: up to 4)"},
+            ),
+            (
+                ("--num-gpus",),
+                {
+                    "metavar": "N",
+                    "type": float,
+                    "help": "GPUs for each model, 0.5 for half a one (default: 1 for models that need one)",
+                },
+            ),
+        ),
+    ),
+    (
         "before and after",
         (
             (
@@ -206,6 +250,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parse(arguments)
         _silence_libraries()
+        if options.ray is not None:
+            from dpiqa_desktop.scaling import score_on_cluster
+
+            return score_on_cluster(options)
         # Imported here, not above: it brings numpy, Pillow and tqdm.
         from dpiqa_desktop.job import score_photos, undo
 
@@ -237,6 +285,9 @@ def _parse(arguments: Sequence[str] | None) -> BatchOptions:
         for names, settings in group:
             section.add_argument(*names, **settings)
     chosen = vars(parser.parse_args(arguments))
+    if chosen["ray"] and not is_ray_address(chosen["ray"]):  # --ray SOURCE, without an address
+        chosen["paths"].insert(0, chosen["ray"])
+        chosen["ray"] = ""
     return BatchOptions(paths=tuple(chosen.pop("paths")), **chosen)
 
 

@@ -77,14 +77,18 @@ class Console:
 
     def finish(self, results: Results, seconds: float, interrupted: bool) -> None:
         """Close the bar and say how it went."""
+        fresh = sum(not photo.known for photo in results.scored)
+        self.finish_counted(fresh, len(results.scored) - fresh, len(results.failed), seconds, interrupted)
+
+    def finish_counted(self, fresh: int, known: int, failed: int, seconds: float, interrupted: bool) -> None:
+        """Close the bar and say how it went, where the photos are too many to be held."""
         if self._bar is not None:
             self._bar.close()
-        fresh = sum(not photo.known for photo in results.scored)
         outcome = f"{_count(fresh)} scored"
-        if known := len(results.scored) - fresh:
+        if known:
             outcome += f", {known:,} known from before"
-        if results.failed:
-            outcome += f", {len(results.failed):,} failed"
+        if failed:
+            outcome += f", {failed:,} failed"
         stopped = "interrupted: " if interrupted else ""
         self.say(f"{stopped}{outcome} in {seconds:.1f} s ({fresh / max(seconds, 1e-9):.1f} photos/s)")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from dpiqa_desktop.metadata.sidecar import Naming
@@ -19,6 +20,11 @@ _HOW_TO_WRITE = (
     "sidecar", "reject_below", "overwrite_ratings", "keywords", "labels", "microsoft_rating", "touch",
 )  # fmt: skip
 BACKENDS = ("auto", "openvino", "torch")
+_FOR_RAY = ("out", "column", "part_size", "num_cpus", "num_gpus")
+_ALSO_WITH_RAY = (
+    "paths", "quiet", "metric", "device", "backend", "batch_size", "max_pixels", "ray", *_FOR_RAY,
+)  # fmt: skip
+_RAY_ADDRESS = re.compile(r"(auto|local|ray://.*|[\w.-]+:\d+|\[[0-9a-fA-F:.]+\]:\d+)")
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,12 @@ class BatchOptions:
         dry_run: change, move and copy nothing.
         undo: take a run back, and do nothing else: its number, a folder (all that was written there), or
             ``"latest"``.
+        ray: score ``paths``, one only, on a Ray cluster: its address, see ``is_ray_address``, or empty for
+            the one that runs here, or a new one on this machine; None for no cluster.
+        out: folder, also in object storage, for the scores of a cluster.
+        column: of Parquet files in ``paths``, with photos' bytes or paths.
+        part_size: photos to a part of the output; None for the default.
+        num_cpus, num_gpus: what each of the cluster's models gets; None for what suits it.
 
     Raises:
         UsageError: a number out of range, options that do not go together, or a report that cannot be written
@@ -86,10 +98,16 @@ class BatchOptions:
     sync: bool = False
     dry_run: bool = False
     undo: str | None = None
+    ray: str | None = None
+    out: str | None = None
+    column: str | None = None
+    part_size: int | None = None
+    num_cpus: int | None = None
+    num_gpus: float | None = None
 
     def __post_init__(self) -> None:
         self._check_combination()
-        for option in ("batch_size", "top", "copy_top"):
+        for option in ("batch_size", "top", "copy_top", "part_size", "num_cpus"):
             number = getattr(self, option)
             if number is not None and number < 1:
                 raise UsageError(f"{_dashed(option)} must be 1 or more, got {number}")
@@ -97,6 +115,8 @@ class BatchOptions:
             number = getattr(self, option)
             if number is not None and not math.isfinite(number):
                 raise UsageError(f"{_dashed(option)} must be a score, got {number}")
+        if self.num_gpus is not None and not 0 <= self.num_gpus < math.inf:
+            raise UsageError(f"--num-gpus must be 0 or more and finite, got {self.num_gpus:g}")
         if self.max_pixels is not None and not 0 < self.max_pixels < math.inf:
             raise UsageError(f"--max-pixels must be above 0 and finite, got {self.max_pixels:g}")
         targets = {o: getattr(self, o) for o in _REPORT_STARTS if getattr(self, o) is not None}
@@ -107,6 +127,12 @@ class BatchOptions:
 
     def _check_combination(self) -> None:
         sorting = [option for option in ("move_below", "copy_top") if getattr(self, option) is not None]
+        if self.ray is not None:
+            self._check_ray()
+            return
+        for option in _FOR_RAY:
+            if getattr(self, option) is not None:
+                raise UsageError(f"{_dashed(option)} goes with --ray")
         if self.undo:
             self._check_undo(sorting)
             return
@@ -130,6 +156,17 @@ class BatchOptions:
                 f"{_dashed(sorting[0])} does not go with --watch: which are best shows at the end"
             )
 
+    def _check_ray(self) -> None:
+        for field in fields(self):
+            if field.name not in _ALSO_WITH_RAY and getattr(self, field.name) != field.default:
+                raise UsageError(
+                    f"{_dashed(field.name)} does not go with --ray, which only writes scores to --out"
+                )
+        if len(self.paths) != 1 or not self.out:
+            raise UsageError("--ray takes one folder, file or address to score, and --out DIR for the scores")
+        if self.device.startswith("cuda:"):
+            raise UsageError("with --ray it is Ray that chooses the GPU: --device cuda")
+
     def _check_undo(self, sorting: list[str]) -> None:
         if self.paths or sorting or self.write != "none" or self.dry_run or self.sync or self.watch:
             raise UsageError("--undo takes one run or folder behind it, and goes with no other work")
@@ -137,6 +174,11 @@ class BatchOptions:
         number = self.undo == "latest" or (self.undo.isdecimal() and len(self.undo) < 10)
         if not number and not os.path.isdir(self.undo):
             raise UsageError(f"--undo takes the number of a run, or a folder, and {self.undo} is neither")
+
+
+def is_ray_address(text: str) -> bool:
+    """Whether what follows ``--ray`` is an address (``HOST:PORT``, auto, local), and no source of photos."""
+    return _RAY_ADDRESS.fullmatch(text) is not None
 
 
 def _dashed(option: str) -> str:

@@ -68,7 +68,9 @@ class Backend(Protocol):
         """
 
 
-def create_backend(metric: str, device: str = "auto", backend: str = "auto") -> Backend:
+def create_backend(
+    metric: str, device: str = "auto", backend: str = "auto", cores: int | None = None
+) -> Backend:
     """Choose what ``metric`` runs on.
 
     OpenVINO, which needs no torch, runs ``dpiqa_lite`` and the students on the CPU. ``dpiqa_lite`` goes there
@@ -79,6 +81,7 @@ def create_backend(metric: str, device: str = "auto", backend: str = "auto") -> 
         metric: name in pyiqa.
         device: ``"auto"``, ``"cpu"`` or a torch device.
         backend: ``"auto"``, ``"openvino"`` or ``"torch"``.
+        cores: of this machine that OpenVINO may use, where others are at work; None for all.
 
     Raises:
         UsageError: there is no such metric or device, the metric cannot judge a single photo, or the back end
@@ -96,7 +99,7 @@ def create_backend(metric: str, device: str = "auto", backend: str = "auto") -> 
     if backend == "openvino" or (backend == "auto" and possible and not better_on_gpu):
         from dpiqa_desktop.engine.backends.openvino_backend import OpenVINOBackend
 
-        return OpenVINOBackend(CARDS[metric])
+        return OpenVINOBackend(CARDS[metric], cores)
     from dpiqa_desktop.engine.backends.torch_backend import TorchBackend
 
     return TorchBackend(metric, device)

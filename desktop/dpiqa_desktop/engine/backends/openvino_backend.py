@@ -25,6 +25,8 @@ class OpenVINOBackend:
 
     Args:
         card: of ``dpiqa_lite`` or a student.
+        cores: to use, wherever the system puts them; None for all, each thread on a core of its own. It
+            changes no score.
 
     Raises:
         WeightsError: its weights cannot be had.
@@ -33,7 +35,7 @@ class OpenVINOBackend:
 
     lower_better = False
 
-    def __init__(self, card: ModelCard) -> None:
+    def __init__(self, card: ModelCard, cores: int | None = None) -> None:
         weights = find_weights(card)
         if card.architecture == "lite":
             self.input_size: int | None = LITE_INPUT_SIZE
@@ -47,7 +49,8 @@ class OpenVINOBackend:
             self._cure = f"Delete {self._ir.parent} to have it made again"
         self.score_range: tuple[float, float] | None = card.score_range
         self.identity = f"{card.metric}-{fingerprint.of(weights)[:12]}"
-        self.batch_size = 4 * usable_cores()  # there are at most as many streams as cores
+        self._cores = cores
+        self.batch_size = 4 * (cores or usable_cores())  # there are at most as many streams as cores
         self.description = f"{card.metric} on OpenVINO, CPU"
 
     def load(self) -> None:
@@ -57,6 +60,9 @@ class OpenVINOBackend:
         # In float32 even where the CPU has bfloat16, which OpenVINO would choose there: other scores than
         # elsewhere.
         settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+        if self._cores is not None:
+            # Not pinned: a second process would pin its threads to the very same cores.
+            settings |= {"INFERENCE_NUM_THREADS": str(self._cores), "ENABLE_CPU_PINNING": "NO"}
         core = openvino.Core()
         try:
             network = core.read_model(self._ir)
