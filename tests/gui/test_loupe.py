@@ -274,10 +274,11 @@ def test_score_stars_and_flag_are_said_and_follow_changes(loupe, items, open_pho
     items[path] = PhotoItem(path, score=0.678, our_stars=3)
     loupe.refresh()
     assert "0.68   ★★★☆☆" in said(loupe)
-    items[path] = PhotoItem(path, score=0.678, our_stars=3, mark=Mark(5, "rejected"))
+    mark = Mark(5, "rejected")
+    items[path] = PhotoItem(path, score=0.678, our_stars=3, mark=mark, uncertainty=0.0625)
     loupe.refresh()
-    assert "0.68   ★★★★★   ✕ rejected" in said(loupe)
-    assert "score 0.68, 5 of 5 stars, rejected" in loupe.accessibleDescription()
+    assert "0.68 ±0.06   ★★★★★   ✕ rejected" in said(loupe)
+    assert "score 0.68 ±0.06, 5 of 5 stars, rejected" in loupe.accessibleDescription()
 
 
 def test_a_photo_that_cannot_be_read_says_why_and_the_next_one_comes(loupe, items, tmp_path, press, qtbot):

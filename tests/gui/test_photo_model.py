@@ -45,6 +45,13 @@ def test_a_photo_that_failed_says_why(model):
     assert index.data(Qt.ItemDataRole.AccessibleTextRole) == "0.jpg, could not be scored: the file is empty"
 
 
+def test_the_uncertainty_comes_with_the_score_and_goes_with_it(model):
+    model.take([Scored(PATHS[0], 0.5, uncertainty=0.0625)])
+    assert model.item(PATHS[0]).uncertainty == 0.0625
+    model.take([Failed(PATHS[0], "the file is empty")])
+    assert model.item(PATHS[0]).uncertainty is None
+
+
 def test_the_photographers_rating_goes_before_ours(model):
     model.take([Scored(PATHS[0], 0.9)])
     model.set_marks({PATHS[0]: Mark(stars=0)})

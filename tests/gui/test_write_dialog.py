@@ -90,14 +90,15 @@ def test_it_shows_what_would_change_and_touches_nothing(qtbot, make_photos, sett
 def test_it_writes_at_the_press_of_return_and_takes_back(qtbot, make_photos, settings, shown):
     paths = make_photos(3)
     before = contents(os.path.dirname(paths[0]))
-    dialog = shown(WriteDialog(items_of(paths), READY, settings))
+    dialog = shown(WriteDialog(items_of(paths, uncertainty=0.0625), READY, settings))
     changed = []
     dialog.files_changed.connect(changed.extend)
     qtbot.keyClick(dialog, Qt.Key.Key_Return)
     wait_for(qtbot, dialog, "done")
     assert sorted(changed) == sorted(paths)
     assert dialog.text.text() == "3 files written."
-    assert said_by_photo(paths[1]).text(prop.SCORE) == "0.5100"
+    said = said_by_photo(paths[1])
+    assert (said.text(prop.SCORE), said.text(prop.UNCERTAINTY)) == ("0.5100", "0.0625")
     click(qtbot, dialog.back_button)
     wait_for(qtbot, dialog, "taken back")
     assert contents(os.path.dirname(paths[0])) == before

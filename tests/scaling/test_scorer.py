@@ -89,7 +89,7 @@ def agree(row, event):
     if isinstance(event, Failed):
         assert (row["score"], row["error"]) == (None, event.reason)
     else:
-        assert (row["score"], row["error"]) == (event.score, None)
+        assert (row["score"], row["uncertainty"], row["error"]) == (event.score, event.uncertainty, None)
 
 
 def test_a_folder(photos, local, tmp_path):

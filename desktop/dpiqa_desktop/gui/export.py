@@ -31,7 +31,15 @@ _CSV_START = b"path,"
 def report_of(items: Sequence[PhotoItem], ready: Ready, rule: StarRule) -> Report:
     """The results so far, as ``dpiqa-batch`` reports them; stars are the score's, not the user's."""
     scored = [
-        RankedPhoto(item.path, item.score, item.our_stars, item.burst, item.best_of_burst, item.captured_at)
+        RankedPhoto(
+            item.path,
+            item.score,
+            item.our_stars,
+            item.burst,
+            item.best_of_burst,
+            item.captured_at,
+            uncertainty=item.uncertainty,
+        )
         for item in items
         if item.score is not None and item.our_stars is not None
     ]

@@ -19,7 +19,7 @@ def verdict(item: PhotoItem) -> str:
     """Score, stars and flag in one line; what there is of them."""
     parts = []
     if item.score is not None:
-        parts.append(f"{item.score:.2f}")
+        parts.append(f"{item.score:.2f}{_uncertainty(item)}")
     elif item.reason is not None:
         parts.append(_tr("no score"))
     if item.stars is not None:
@@ -35,7 +35,7 @@ def spoken_verdict(item: PhotoItem) -> str:
     """The same for a screen reader, which cannot make sense of drawn stars."""
     parts = []
     if item.score is not None:
-        parts.append(_tr("score {score}").format(score=f"{item.score:.2f}"))
+        parts.append(_tr("score {score}").format(score=f"{item.score:.2f}{_uncertainty(item)}"))
     elif item.reason is not None:
         parts.append(_tr("no score: {reason}").format(reason=item.reason))
     if item.stars is not None:
@@ -86,6 +86,10 @@ class ElidedLabel(QLabel):
         shown = self.fontMetrics().elidedText(self.text(), self._mode, self.width())
         painter.drawText(self.rect(), self.alignment() | Qt.TextFlag.TextSingleLine, shown)
         painter.end()
+
+
+def _uncertainty(item: PhotoItem) -> str:
+    return "" if item.uncertainty is None else f" ±{item.uncertainty:.2f}"
 
 
 def _joined(parts: list[str | None]) -> str:

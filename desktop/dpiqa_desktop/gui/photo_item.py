@@ -26,6 +26,7 @@ class PhotoItem:
         burst: number of its burst, from 1; None if it is in none.
         best_of_burst: the best score of its burst.
         mark: what the photographer said in this program.
+        uncertainty: of the score, see ``events.Scored``; None if the metric does not say.
     """
 
     path: str
@@ -37,6 +38,7 @@ class PhotoItem:
     burst: int | None = None
     best_of_burst: bool = False
     mark: Mark = UNMARKED
+    uncertainty: float | None = None
 
     @property
     def stars(self) -> int | None:

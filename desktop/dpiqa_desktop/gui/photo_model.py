@@ -178,12 +178,13 @@ class PhotoModel(QAbstractListModel):
 
     def _told(self, item: PhotoItem, event: Scored | Failed) -> PhotoItem:
         if isinstance(event, Failed):
-            return item.but(score=None, our_stars=None, reason=event.reason)
+            return item.but(score=None, uncertainty=None, our_stars=None, reason=event.reason)
         stars = item.our_stars
         if isinstance(self._rule, Thresholds):
             (stars,) = assign_stars([event.score], self._rule, self._lower_better)
         return item.but(
             score=event.score,
+            uncertainty=event.uncertainty,
             our_stars=stars,
             reason=None,
             captured_at=event.captured_at,

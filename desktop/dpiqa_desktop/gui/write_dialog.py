@@ -73,7 +73,7 @@ def verdict_of(item: PhotoItem, ready: Ready, scored_at: datetime) -> Verdict:
     if item.score is None or item.our_stars is None:
         raise ValueError(f"{item.path} has no score")
     model, _, model_hash = ready.identity.rpartition("-")
-    verdict = Verdict(item.score, item.our_stars, model, model_hash, scored_at)
+    verdict = Verdict(item.score, item.our_stars, model, model_hash, scored_at, uncertainty=item.uncertainty)
     if item.mark.flag == "rejected":
         return replace(verdict, stars=-1, rating_by="photographer")
     if item.mark.stars is not None:

@@ -38,6 +38,7 @@ SCHEMA = pa.schema(
         "metric": pa.string(),
         "model": pa.string(),
         "score": pa.float32(),
+        "uncertainty": pa.float32(),
         "captured_at": pa.timestamp("us"),
         "error": pa.string(),
         "path_bytes": pa.binary(),
@@ -238,6 +239,7 @@ def row_of(event: Scored | Failed, work: Work) -> Row:
         "metric": work.metric,
         "model": work.model,
         "score": None,
+        "uncertainty": None,
         "captured_at": None,
         "error": None,
         "path_bytes": None if path == event.path else name,
@@ -246,4 +248,4 @@ def row_of(event: Scored | Failed, work: Work) -> Row:
         # A reason may quote a name.
         return row | {"error": event.reason.encode("utf-8", "backslashreplace").decode()}
     captured_at = None if event.captured_at is None else clock_time(event.captured_at)
-    return row | {"score": event.score, "captured_at": captured_at}
+    return row | {"score": event.score, "uncertainty": event.uncertainty, "captured_at": captured_at}
