@@ -9,7 +9,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def save_ir(model: nn.Module, input_size: int, path: Path) -> None:
+IDENTITY = ["dpiqa", "weights_sha256"]
+"""Where an IR says which weights file it was made of."""
+
+
+def save_ir(model: nn.Module, input_size: int, path: Path, sha256: str) -> None:
     """Write ``path`` (``.xml``) and its weights beside it (``.bin``), float16, half the size of float32.
 
     The IR takes ``photo``, uint8 (N, S, S, 3) RGB with S = ``input_size``, and gives what the model does:
@@ -19,6 +23,7 @@ def save_ir(model: nn.Module, input_size: int, path: Path) -> None:
         model: on the CPU, in eval mode; takes (N, 3, S, S) in 0..1 and gives a ``QualityPrediction``.
         input_size: S, in pixels.
         path: of the ``.xml`` file.
+        sha256: of the weights file that holds the same weights; kept under ``IDENTITY``.
     """
     import openvino
     import torch
@@ -40,4 +45,6 @@ def save_ir(model: nn.Module, input_size: int, path: Path) -> None:
     steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     steps.input().model().set_layout(openvino.Layout("NCHW"))
     steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
-    openvino.save_model(steps.build(), path, compress_to_fp16=True)
+    built = steps.build()
+    built.set_rt_info(sha256, IDENTITY)
+    openvino.save_model(built, path, compress_to_fp16=True)

@@ -42,5 +42,5 @@ def _convert(weights: Path, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as temporary:
         made = Path(temporary) / "made"
         made.mkdir()
-        save_ir(student.eval(), DPIQA_INPUT_SIZE, made / "model.xml")
+        save_ir(student.eval(), DPIQA_INPUT_SIZE, made / "model.xml", fingerprint.of(weights))
         os.rename(made, folder)  # never onto another's that is in use: that fails

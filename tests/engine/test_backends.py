@@ -1,6 +1,7 @@
 """Back ends agree with each other and with pyiqa, and say in time what they cannot do."""
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from makers.photos import save_photo
 from dpiqa_desktop.engine.backends import create_backend
 from dpiqa_desktop.engine.backends.openvino_backend import OpenVINOBackend
 from dpiqa_desktop.engine.decode import decode
+from dpiqa_plugin.cards import CARDS
 from dpiqa_plugin.errors import MetricError, UsageError, WeightsError
+from dpiqa_plugin.locate import find_weights
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 
 TOLERANCE = 0.005  # promised between all ways to the same score
@@ -203,4 +206,15 @@ def test_a_damaged_installation_is_named(content, tmp_path, monkeypatch):
         (tmp_path / "lite.xml").write_text(content)
     monkeypatch.setattr("dpiqa_desktop.engine.backends.openvino_backend.find_weights", lambda card: weights)
     with pytest.raises(WeightsError, match=r"lite\.xml"):
+        create_backend("dpiqa_lite").load()
+
+
+def test_a_model_made_of_other_weights_is_refused(tmp_path, monkeypatch):
+    bundled = find_weights(CARDS["dpiqa_lite"])
+    for part in (".xml", ".bin"):
+        shutil.copy(bundled.with_suffix(part), tmp_path)
+    weights = tmp_path / bundled.name
+    weights.write_bytes(bundled.read_bytes() + b"\0")
+    monkeypatch.setattr("dpiqa_desktop.engine.backends.openvino_backend.find_weights", lambda card: weights)
+    with pytest.raises(WeightsError, match=r"lite\.xml was made of other weights\. Reinstall dpiqa"):
         create_backend("dpiqa_lite").load()

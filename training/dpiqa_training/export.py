@@ -32,8 +32,9 @@ def export_lite(model: Lite, folder: Path) -> None:
     _fold_batch_norm(model.trunk)
     rounded = {name: x.half() if x.is_floating_point() else x for name, x in model.state_dict().items()}
     model.load_state_dict(rounded)
-    save_file({name: x.cpu().contiguous() for name, x in rounded.items()}, folder / "lite.safetensors")
-    save_ir(model.cpu().eval(), LITE_INPUT_SIZE, folder / "lite.xml")
+    weights = folder / "lite.safetensors"
+    save_file({name: x.cpu().contiguous() for name, x in rounded.items()}, weights)
+    save_ir(model.cpu().eval(), LITE_INPUT_SIZE, folder / "lite.xml", fingerprint.sha256(weights))
 
 
 def export_teacher(weights: Path, folder: Path) -> Path:

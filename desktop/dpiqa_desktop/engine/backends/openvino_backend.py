@@ -12,6 +12,7 @@ from dpiqa_plugin import fingerprint
 from dpiqa_plugin.cards import ModelCard
 from dpiqa_plugin.errors import WeightsError
 from dpiqa_plugin.locate import find_weights
+from dpiqa_plugin.openvino_ir import IDENTITY
 from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE, LITE_INPUT_SIZE
 
 
@@ -48,7 +49,8 @@ class OpenVINOBackend:
             self._ir = student_ir(weights)
             self._cure = f"Delete {self._ir.parent} to have it made again"
         self.score_range: tuple[float, float] | None = card.score_range
-        self.identity = f"{card.metric}-{fingerprint.of(weights)[:12]}"
+        self._sha256 = fingerprint.of(weights)
+        self.identity = f"{card.metric}-{self._sha256[:12]}"
         self._cores = cores
         self.batch_size = 4 * (cores or usable_cores())  # there are at most as many streams as cores
         self.description = f"{card.metric} on OpenVINO, CPU"
@@ -66,6 +68,9 @@ class OpenVINOBackend:
         core = openvino.Core()
         try:
             network = core.read_model(self._ir)
+            # Scores are kept under the name of these weights.
+            if not network.has_rt_info(IDENTITY) or network.get_rt_info(IDENTITY).astype(str) != self._sha256:
+                raise WeightsError(f"the model {self._ir} was made of other weights. {self._cure}")
             network.reshape({"photo": [1, self.input_size, self.input_size, 3]})
             self._requests = openvino.AsyncInferQueue(core.compile_model(network, "CPU", settings))
             self._says_how_sure = any("deviation" in output.names for output in network.outputs)
