@@ -111,7 +111,7 @@ class Writing:
             if change.state is not None:
                 check_replaceable(change.path)
         except ReplaceError as error:
-            return NotWritten(change.path, error.reason)
+            return NotWritten.because(change.path, error)
         text = summary(change.said, change.wanted)
         self._console.would_write(change.path, text, planned.rating_kept)
         return Written(change.path, text, change.state is None, planned.rating_kept)

@@ -237,7 +237,7 @@ def _would_be(planned: ToWrite) -> Outcome:
         if change.state is not None:
             check_replaceable(change.path)
     except ReplaceError as error:
-        return NotWritten(change.path, error.reason)
+        return NotWritten.because(change.path, error)
     return Written(
         change.path, summary(change.said, change.wanted), change.state is None, planned.rating_kept
     )

@@ -15,6 +15,7 @@ from dpiqa_desktop.metadata.embedded import UnsafeError
 from dpiqa_desktop.metadata.file_change import Decide, FileChange, embedded_change, sidecar_change
 from dpiqa_desktop.metadata.plan import Policy, Said, Verdict, Wanted, changes, has_users_rating
 from dpiqa_desktop.metadata.read import said_by_photo, said_by_sidecar
+from dpiqa_desktop.metadata.replace_file import ReplaceError
 from dpiqa_plugin.errors import PhotoError
 
 Where = Literal["auto", "embed", "sidecar"]
@@ -65,6 +66,13 @@ class NotWritten:
 
     path: str
     reason: str
+
+    @classmethod
+    def because(cls, path: str, error: Exception) -> NotWritten:
+        """With an error's reason, without the path that some errors begin with."""
+        if isinstance(error, ReplaceError):
+            return cls(path, error.reason)
+        return cls(path, (error.strerror if isinstance(error, OSError) else None) or str(error))
 
 
 Planned = ToWrite | UpToDate | NotWritten
@@ -127,7 +135,7 @@ def plan_photo(photo: str, verdict: Verdict, settings: Settings, listing: Listin
     try:
         family = _Family(photo, listing)
     except OSError as error:
-        return [NotWritten(photo, error.strerror or str(error))]
+        return [NotWritten.because(photo, error)]
     replaces = settings.policy.overwrite_ratings or verdict.rating_by == "photographer"
     keep = not replaces and family.has_users_rating()
 
@@ -241,19 +249,15 @@ def _plan(family: _Family, member: str, settings: Settings, decide: Decide, keep
                 return _planned(member, embedded_change(member, decide), keep)
         path, exists = family.sidecar_of(member, settings.naming)
         return _plan_sidecar(path, exists, decide, keep)
-    except (UnsafeError, PhotoError) as error:
-        return NotWritten(member, str(error))
-    except OSError as error:
-        return NotWritten(member, error.strerror or str(error))
+    except (UnsafeError, PhotoError, OSError) as error:
+        return NotWritten.because(member, error)
 
 
 def _plan_sidecar(path: str, exists: bool, decide: Decide, keep: bool) -> Planned:
     try:
         return _planned(path, sidecar_change(path, exists, decide), keep)
-    except (UnsafeError, PhotoError) as error:
-        return NotWritten(path, str(error))
-    except OSError as error:
-        return NotWritten(path, error.strerror or str(error))
+    except (UnsafeError, PhotoError, OSError) as error:
+        return NotWritten.because(path, error)
 
 
 def _planned(path: str, change: FileChange | None, keep: bool) -> ToWrite | UpToDate:

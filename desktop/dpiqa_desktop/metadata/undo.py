@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,11 +21,11 @@ from dpiqa_desktop.metadata.replace_file import (
     ReplaceError,
     Version,
     remove_file,
-    remove_strays,
     replace_spliced,
     version_of,
 )
 from dpiqa_desktop.metadata.splice import Splice, inverse, spliced
+from dpiqa_desktop.metadata.strays import Strays
 from dpiqa_desktop.metadata.targets import NotWritten, name_of_all
 from dpiqa_desktop.metadata.write_journal import Entry, WriteJournal
 from dpiqa_desktop.process_lock import LockError, writing_alone
@@ -61,7 +60,7 @@ def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store) -> Itera
     Raises:
         JournalError: the journal fails.
     """
-    strays = _Strays()
+    strays = Strays()
     waiting: deque[tuple[Entry, Future[_Attempt]]] = deque()
     settled: list[int] = []
 
@@ -99,21 +98,7 @@ class _Attempt:
     over: bool
 
 
-class _Strays:
-    """Removes what a killed run left in a folder, once: each time the whole folder is listed."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._cleared: set[str] = set()
-
-    def clear(self, folder: str) -> None:
-        with self._lock:
-            if folder not in self._cleared:
-                self._cleared.add(folder)
-                remove_strays(folder)
-
-
-def _attempt(entry: Entry, store: Store, strays: _Strays) -> _Attempt:
+def _attempt(entry: Entry, store: Store, strays: Strays) -> _Attempt:
     folder = os.path.dirname(entry.path)
     try:
         os.stat(folder)
@@ -124,13 +109,8 @@ def _attempt(entry: Entry, store: Store, strays: _Strays) -> _Attempt:
         reason = "it is gone: deleted, moved or renamed since"
         # Without its folder its disk may come back.
         return _Attempt(NotWritten(entry.path, reason), over=os.path.isdir(folder))
-    except (UnsafeError, LockError) as error:
-        reason = str(error)
-    except ReplaceError as error:
-        reason = error.reason
-    except OSError as error:
-        reason = error.strerror or str(error)
-    return _Attempt(NotWritten(entry.path, reason), over=False)
+    except (UnsafeError, LockError, ReplaceError, OSError) as error:
+        return _Attempt(NotWritten.because(entry.path, error), over=False)
 
 
 def _take_back(entry: Entry, store: Store) -> TakenBack | None:

@@ -20,10 +20,10 @@ from dpiqa_desktop.metadata.plan import Verdict, summary
 from dpiqa_desktop.metadata.replace_file import (
     ReplaceError,
     create_new,
-    remove_strays,
     replace_spliced,
     version_of,
 )
+from dpiqa_desktop.metadata.strays import Strays
 from dpiqa_desktop.metadata.targets import (
     Listing,
     NotWritten,
@@ -75,7 +75,7 @@ class Writer:
         self._settings = settings
         self._journal = journal
         self._listing = Listing()
-        self._cleared: set[str] = set()
+        self._strays = Strays()
         self._lock = threading.Lock()
         self._opened: int | None = None
         self.run: int | None = None
@@ -107,7 +107,7 @@ class Writer:
         Raises:
             JournalError: the journal fails; the file at hand is as it was.
         """
-        self._clear_strays(os.path.dirname(os.path.realpath(photo)))
+        self._strays.clear(os.path.dirname(os.path.realpath(photo)))
         try:
             with writing_alone(*names_to_lock(photo)):
                 return [
@@ -115,22 +115,18 @@ class Writer:
                     for planned in plan_photo(photo, verdict, self._settings, self._listing)
                 ]
         except LockError as error:
-            return [NotWritten(photo, str(error))]
+            return [NotWritten.because(photo, error)]
 
     def _carried_out(self, planned: ToWrite) -> Written | NotWritten:
         change = planned.change
         try:
-            self._clear_strays(os.path.dirname(os.path.realpath(change.path)))
+            self._strays.clear(os.path.dirname(os.path.realpath(change.path)))
             if change.state is None:
                 self._make(change)
             else:
                 self._replace(change, change.state)
-        except UnsafeError as error:
-            return NotWritten(change.path, str(error))
-        except ReplaceError as error:
-            return NotWritten(change.path, error.reason)
-        except OSError as error:
-            return NotWritten(change.path, error.strerror or str(error))
+        except (UnsafeError, ReplaceError, OSError) as error:
+            return NotWritten.because(change.path, error)
         text = summary(change.said, change.wanted)
         return Written(change.path, text, change.state is None, planned.rating_kept)
 
@@ -164,10 +160,3 @@ class Writer:
             self._journal.drop(place)
             raise
         self.run = self._opened
-
-    def _clear_strays(self, folder: str) -> None:
-        """Remove what a killed run left in a folder, once a run."""
-        with self._lock:
-            if folder not in self._cleared:
-                self._cleared.add(folder)
-                remove_strays(folder)
