@@ -1,5 +1,7 @@
 """What may be asked for with --ray, and what is refused instead of being passed over."""
 
+import sys
+
 import pytest
 
 from dpiqa_desktop.cli import _parse, main
@@ -67,3 +69,9 @@ def test_what_a_cluster_does_not_do_is_refused(option, capsys):
 def test_what_makes_no_sense_is_said(arguments, message, capsys):
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_without_ray_it_is_said_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["--ray", "photos", "--out", "scores"]) == 3
+    assert 'pip install "dpiqa[ray]"' in capsys.readouterr().err

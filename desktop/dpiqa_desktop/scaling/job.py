@@ -37,10 +37,15 @@ def score_source(options: BatchOptions) -> ExitCode:
     Raises:
         DPIQAError: nothing could be scored, or not everything be read or written.
     """
+    assert options.out is not None
     console = Console(options.quiet)
+    (address,) = options.paths
+    storage = Storage(address, options.out)
+    source = Source(plain(address), options.column)
+    holds_bytes = source.holds_bytes(storage)  # before any cluster: a slip of the pen is said at once
     with joined(options.ray or ""):
         share = choose_share(options)
-        storage, work, description = _prepare(options, share, console)
+        work, description = _prepare(options, storage, source, holds_bytes, share, console)
         done = work.plan.done(storage)
         tally = _Tally(work.plan, done, _count_failed(storage, work.plan, done))
         console.start(tally.total, 0, f"{description}, {max(share.actors, 1)} at once")
@@ -48,13 +53,17 @@ def score_source(options: BatchOptions) -> ExitCode:
     return code_of_run(tally.failed, interrupted)
 
 
-def _prepare(options: BatchOptions, share: Share, console: Console) -> tuple[Storage, Work, str]:
-    """What is to be done: the job that is in ``--out``, or a new one."""
+def _prepare(
+    options: BatchOptions,
+    storage: Storage,
+    source: Source,
+    holds_bytes: bool,
+    share: Share,
+    console: Console,
+) -> tuple[Work, str]:
+    """What is to be done, and by what: the job that is in ``--out``, or a new one."""
     assert options.out is not None
-    (address,) = options.paths
-    storage = Storage(address, options.out)
-    source, out = Source(plain(address), options.column), plain(options.out)
-    holds_bytes = source.holds_bytes(storage)
+    out = plain(options.out)
     if not share.actors:
         gpus = f" and {share.gpus:g} GPUs" if share.gpus else ""
         console.notice(f"no machine has {share.cores} free cores{gpus} for a model; waiting for one")
@@ -69,7 +78,7 @@ def _prepare(options: BatchOptions, share: Share, console: Console) -> tuple[Sto
     work = Work(
         plan=plan,
         source=source,
-        addresses=(address, options.out),
+        addresses=(options.paths[0], options.out),
         bytes=holds_bytes,
         metric=options.metric,
         device=device_of(options, share),
@@ -79,7 +88,7 @@ def _prepare(options: BatchOptions, share: Share, console: Console) -> tuple[Sto
         cores=share.cores,
         model=model.identity,
     )
-    return storage, work, model.description
+    return work, model.description
 
 
 def _outcomes(

@@ -58,8 +58,8 @@ OUTCOME = pa.schema(
 )
 """What became of a part: how many photos have scores, which have none; or that it kills its actors; or what
 else hinders it."""
-MOST_ATTEMPTS = 3
-"""To score a part. Machines that are taken away kill as well as photos do, so it is not one."""
+MOST_ATTEMPTS = 2
+"""To score a part, before it goes photo by photo. Not one: machines that are taken away kill, too."""
 
 
 @dataclass(frozen=True)

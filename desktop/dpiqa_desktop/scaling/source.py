@@ -66,12 +66,13 @@ class Source:
         """Whether the column is one of bytes; False if there is none.
 
         Raises:
-            UsageError: as for ``parts``.
+            UsageError: there is nothing by that name, it cannot be read, or it has no such column.
         """
-        if self.column is None:
-            return False
         with self._reading():
-            first = next(_tables(storage, self.name, self._kind(storage)))
+            kind = self._kind(storage)
+            if self.column is None:
+                return False
+            first = next(_tables(storage, self.name, kind))
             with storage.open_parquet(first) as table:
                 return _is_bytes(table, first, self.column)
 

@@ -13,6 +13,8 @@ from dpiqa_plugin.atomic import replacing
 from dpiqa_plugin.errors import UsageError
 
 _SCHEMES = ("s3", "gs")
+# Every piece is a request; nearly every photo is smaller.
+_PIECE = 64 << 20
 
 
 class Storage:
@@ -92,7 +94,7 @@ class Storage:
         """
         filesystem, path = self.find(name)
         with filesystem.open_input_stream(path) as source, target.open("wb") as file:
-            shutil.copyfileobj(source, file, 1 << 20)
+            shutil.copyfileobj(source, file, _PIECE)
 
     def write_table(self, table: pa.Table, name: str) -> None:
         """Write a small Parquet file; readers see nothing or all of it.
