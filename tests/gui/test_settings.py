@@ -56,6 +56,8 @@ def test_what_is_kept_is_read_by_the_next_program(settings):
 @pytest.mark.parametrize("nonsense", ["", "nan", "inf", "no such thing", "1,2", ["0.1", "0.2"], None])
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
 def test_nonsense_in_the_file_is_the_default(settings, setting, nonsense):
+    if setting.others and nonsense in ("nan", "inf"):
+        pytest.skip("a metric or a device may have that name")
     QSettings().setValue(setting.key, nonsense)
     assert settings.value(setting.key) == setting.default
 

@@ -101,6 +101,8 @@ class EmptyPage(QWidget):
         self.hint.setText(hint)
         self.button.setText(button)
         self.button.setVisible(bool(button))
+        if self.hasFocus() and button:
+            self.button.setFocus()
         self._show_recent(())
 
     def _show_recent(self, folders: Sequence[str]) -> None:
