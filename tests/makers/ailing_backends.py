@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import numpy as np
 from makers.stand_in_backends import Brightness
@@ -30,8 +31,18 @@ class _Faulty(Brightness):
         raise ValueError("nobody expected this")
 
 
+class _Slow(Brightness):
+    def judge(self, photos: list[np.ndarray], maps: bool = False) -> Judgement:
+        time.sleep(0.6)
+        return super().judge(photos)
+
+
 def healthy(metric: str, device: str) -> Brightness:
     return Brightness()
+
+
+def slow(metric: str, device: str) -> Brightness:
+    return _Slow()
 
 
 def full_gpu(metric: str, device: str) -> Brightness:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QSize, Qt, Signal
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Signal
 from PySide6.QtWidgets import QLabel, QListView, QVBoxLayout, QWidget
 
 from dpiqa_desktop.gui.counted import photos
@@ -52,10 +52,6 @@ class BurstList(QWidget):
         self.list.selectionModel().currentChanged.connect(self._gone_to)
         self.list.activated.connect(lambda at: self.compare_wanted.emit(list(self.model.burst(at))))
         self.show_bursts(())
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Room for some lines beside a panel that would take all."""
-        return QSize(240, 240)
 
     def show_bursts(self, bursts: Sequence[_Burst]) -> None:
         """Show these, each the paths of its photos, the best first; the same ones stay as they are."""

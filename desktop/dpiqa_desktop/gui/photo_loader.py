@@ -270,7 +270,7 @@ class _Job:
 
 
 def _release_memory() -> None:
-    """Have the C library give back what it keeps for later: of what decoding takes that is 100 MB and more."""
+    """Have the C library give back what it keeps for later: 100 MB and more of what decoding takes."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # one without, such as musl
             ctypes.CDLL(None).malloc_trim(0)
