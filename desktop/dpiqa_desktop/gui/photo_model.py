@@ -55,6 +55,8 @@ class PhotoModel(QAbstractListModel):
         self._bursts: list[tuple[str, ...]] = []
         self._rule: StarRule = Thresholds()
         self._lower_better = False
+        self._regrouping = QTimer(self, singleShot=True, interval=0)  # in a turn of its own
+        self._regrouping.timeout.connect(lambda: self.set_bursts(self._bursts))
         self._telling = QTimer(self, singleShot=True, interval=_TELL_EVERY_MS)
         self._telling.timeout.connect(self._tell)
 
@@ -116,7 +118,8 @@ class PhotoModel(QAbstractListModel):
         self._row_of = {item.path: row for row, item in enumerate(self._items)}
         self.endResetModel()
         left = [tuple(path for path in burst if path not in gone) for burst in self._bursts]
-        self.set_bursts([burst for burst in left if len(burst) > 1])
+        self._bursts = [burst for burst in left if len(burst) > 1]
+        self._regrouping.start()
 
     def forget_scores(self) -> None:
         """Drop all scores and failures, before another model gives its own; marks stay."""
