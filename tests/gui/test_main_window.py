@@ -233,6 +233,13 @@ def test_the_keyboard_stays_in_the_search_while_pages_change(scored, qtbot):
     assert QApplication.focusWidget() is scored.filter_bar.text
 
 
+def test_the_keyboard_is_where_a_user_would_look_for_it(window, make_photos, qtbot):
+    assert QApplication.focusWidget() is window.views.empty.button
+    window.scoring_bar.metric_box.setFocus()
+    window.open(os.path.dirname(make_photos(2)[0]))
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is window.views.grid)
+
+
 def test_where_there_are_no_photos_the_keyboard_is_on_the_button(scored, tmp_path, qtbot):
     (tmp_path / "empty").mkdir()
     scored.open(str(tmp_path / "empty"))

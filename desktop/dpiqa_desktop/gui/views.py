@@ -177,8 +177,9 @@ class Views(QStackedWidget):
     def _set_view(self, view: View) -> None:
         self._view = view
         self._show_page()
-        if self._photos.rowCount():
-            self._pages[self._view].setFocus()
+        page = self.currentWidget()
+        assert page is not None
+        page.setFocus()
         self.view_changed.emit(view)
         self.meant_changed.emit()
 
