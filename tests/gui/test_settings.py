@@ -164,3 +164,19 @@ def test_nothing_in_the_dialog_is_squeezed(qtbot, dialog):
     press(qtbot, dialog, QDialogButtonBox.StandardButton.Ok)
     for box in (*dialog.controls["scores/stars"].boxes, *dialog.controls.values()):
         assert box.height() >= box.minimumSizeHint().height()
+
+
+def test_a_metric_that_was_typed_is_kept_and_can_be_typed_in_the_dialog(settings, qtbot):
+    told = []
+    settings.changed.connect(told.append)
+    settings.set_model("niqe", "cuda:1")
+    assert told == ["model/metric", "model/device"]
+    assert (Settings().metric, Settings().device) == ("niqe", "cuda:1")
+    dialog = SettingsDialog(settings)
+    qtbot.addWidget(dialog)
+    box = dialog.controls["model/metric"]
+    assert box.currentText() == "niqe"
+    box.lineEdit().selectAll()
+    qtbot.keyClicks(box.lineEdit(), "musiq")
+    dialog.accept()
+    assert (settings.metric, settings.device) == ("musiq", "cuda:1")

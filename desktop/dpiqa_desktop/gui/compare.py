@@ -234,6 +234,7 @@ class Compare(PhotoView):
             photo = self._loader.get(path)
             if photo is not None:
                 pane.show_photo(photo)
+        self._align_captions()
         self._wish()
         self._renew_maps()
 
@@ -290,6 +291,13 @@ class Compare(PhotoView):
         pane = self._pane_of(path)
         if pane is not None:
             pane.show_photo(photo)
+            self._align_captions()
+
+    def _align_captions(self) -> None:
+        """A line for the camera below all photos or none: they are seen at one size."""
+        there = any(pane.tells_camera for pane in self.panes if not pane.isHidden())
+        for pane in self.panes:
+            pane.show_camera(there)
 
 
 class Pane(QFrame):
@@ -350,6 +358,15 @@ class Pane(QFrame):
         """Show the photo, and how it was taken."""
         self.canvas.show_photo(photo)
         self._camera.say(exposure_line(photo.settings))
+
+    @property
+    def tells_camera(self) -> bool:
+        """Whether the photo says how it was taken."""
+        return bool(self._camera.text())
+
+    def show_camera(self, shown: bool) -> None:
+        """Leave room for a line on how it was taken, or none."""
+        self._camera.setVisible(shown)
 
     def describe(self, item: PhotoItem, proposed: bool) -> None:
         """Say what is known of the photo."""
