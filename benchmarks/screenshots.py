@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -91,6 +92,10 @@ def take(session: Session, scratch: Path, many: int) -> None:
     session.shoot("no_photos")
     session.open(EXAMPLES)
     take_examples(session)
+    (scratch / "one").mkdir()
+    shutil.copy(EXAMPLES / "dog.jpg", scratch / "one")
+    session.open(scratch / "one")
+    session.shoot("one_photo")
     session.open(odd_photos(scratch / "odd"))
     session.shoot("odd_photos")
     window.views.show_loupe(str(scratch / "odd" / "tower.jpg"))

@@ -7,7 +7,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -141,7 +141,7 @@ class Results:
         return Report(self.metric, self.lower_better, rule, tuple(photos), tuple(self.failed))
 
 
-def write_csv(report: Report, path: str) -> None:
+def write_csv(report: Report, path: str, more: Mapping[str, Mapping[str, object]] | None = None) -> None:
     """Write ``COLUMNS``: the scored photos best first, then what failed, with nothing but its reason.
 
     UTF-8; the bytes of a name that are not UTF-8 are written as they are. ``best_of_burst`` is ``true`` or
@@ -149,13 +149,20 @@ def write_csv(report: Report, path: str) -> None:
     that take a leading ``=``, ``+``, ``-`` or ``@`` for a formula, because a path must lead back to its file;
     Python's csv module and ExifTool leave them, too.
 
+    Args:
+        report: of a run.
+        path: of the file.
+        more: further columns, by name, of what others know: values by path.
+
     Raises:
         ReportError: the file could not be written; one that was there before is as it was.
     """
+    more = more or {}
     with report_file(path) as beside, _open_text(beside) as file:
-        rows = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        rows = csv.DictWriter(file, [*COLUMNS, *more], lineterminator="\n")
         rows.writeheader()
         for row in _rows(report):
+            row |= {name: of.get(row["path"]) for name, of in more.items()}
             if row["best_of_burst"] is not None:
                 row["best_of_burst"] = "true" if row["best_of_burst"] else "false"
             rows.writerow(row)

@@ -12,7 +12,7 @@ import secrets
 import sys
 import urllib.parse
 from collections import defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Generator, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def throw_away(path: str) -> Thrown:
     return Thrown(path, seen)
 
 
-def give_back(thrown: Sequence[Thrown]) -> Iterator[Thrown | PlacingError]:
+def give_back(thrown: Sequence[Thrown]) -> Generator[Thrown | PlacingError, None, None]:
     """Put files back where they were, never over another one; yield what became of each.
 
     A ``PlacingError`` says that one is not in the trash any more, or that its name is taken: it stays there.
@@ -111,7 +111,8 @@ def _all_from(paths: Set[str]) -> dict[str, list[_Candidate]]:
     for trash, top in trashes.items():
         with contextlib.suppress(OSError), os.scandir(trash / "info") as listing:
             for entry in listing:
-                if entry.name.endswith(_INFO) and (path := _came_from(Path(entry.path), top)) in paths:
+                path = _came_from(Path(entry.path), top) if entry.name.endswith(_INFO) else ""
+                if path in paths:
                     file = trash / "files" / entry.name.removesuffix(_INFO)
                     found[path].append((entry.stat().st_mtime_ns, str(file), entry.path))
     return found
@@ -128,10 +129,11 @@ def _trashes(folder: str) -> Iterator[tuple[Path, Path]]:
     yield top / f".Trash-{os.getuid()}", top
 
 
-def _came_from(info: Path, top: Path) -> str | None:
+def _came_from(info: Path, top: Path) -> str:
+    """The path of a file in the trash before it came there; "" if that cannot be read."""
     with contextlib.suppress(OSError):
         for line in info.read_bytes().splitlines():
             if line.startswith(b"Path="):
                 named = urllib.parse.unquote_to_bytes(line.removeprefix(b"Path="))
                 return os.path.normpath(os.path.join(top, os.fsdecode(named)))
-    return None
+    return ""

@@ -15,8 +15,12 @@ from PySide6.QtCore import QEvent, QSettings, QThreadPool
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from dpiqa_desktop.engine.backends import create_backend
 from dpiqa_desktop.gui.app import make_application, make_window
 from dpiqa_desktop.gui.main_window import MainWindow
+from dpiqa_desktop.gui.photo_item import PhotoItem
+from dpiqa_desktop.gui.photo_loader import PhotoLoader
+from dpiqa_desktop.gui.quality_map import QualityMaps
 from dpiqa_desktop.gui.scorer import Scorer
 
 
@@ -66,6 +70,28 @@ def window(qtbot: QtBot, scorer: Scorer) -> Iterator[MainWindow]:
     qtbot.waitExposed(window)
     yield window
     window.close()
+
+
+@pytest.fixture
+def items() -> dict[str, PhotoItem]:
+    """What is known of photos, for views that ask."""
+    return {}
+
+
+@pytest.fixture
+def loader(qapp: QApplication) -> Iterator[PhotoLoader]:
+    """Of photos."""
+    loader = PhotoLoader()
+    yield loader
+    loader.close()
+
+
+@pytest.fixture
+def maps(qapp: QApplication) -> Iterator[QualityMaps]:
+    """Of the bundled model."""
+    maps = QualityMaps(lambda: create_backend("dpiqa_lite"))
+    yield maps
+    maps.close()
 
 
 @pytest.fixture

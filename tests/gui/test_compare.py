@@ -8,24 +8,11 @@ from PySide6.QtWidgets import QApplication, QLabel, QToolButton
 
 from dpiqa_desktop.gui.compare import Compare
 from dpiqa_desktop.gui.photo_item import Mark, PhotoItem
-from dpiqa_desktop.gui.photo_loader import PhotoLoader
 
 
 @pytest.fixture
-def items():
-    return {}
-
-
-@pytest.fixture
-def loader(qapp):
-    loader = PhotoLoader()
-    yield loader
-    loader.close()
-
-
-@pytest.fixture
-def compare(items, loader, qtbot):
-    compare = Compare(loader, items.get)
+def compare(items, loader, maps, qtbot):
+    compare = Compare(loader, maps, items.get)
     qtbot.addWidget(compare)
     compare.resize(1000, 700)
     compare.show()
@@ -221,7 +208,13 @@ def test_every_button_has_a_name_and_is_reached_by_tab(compare, open_photos, pre
         qtbot.keyClick(QApplication.focusWidget() or compare, Qt.Key.Key_Tab)
         if isinstance(QApplication.focusWidget(), QToolButton):
             reached.add(QApplication.focusWidget().accessibleName())
-    assert reached == {"Keep the current photo", "Next photos", "Zoom and move together", "Zoom"}
+    assert reached == {
+        "Keep the current photo",
+        "Next photos",
+        "Quality map",
+        "Zoom and move together",
+        "Zoom",
+    }
 
 
 def test_long_names_do_not_widen_the_window(compare, tmp_path, qtbot):
@@ -230,3 +223,14 @@ def test_long_names_do_not_widen_the_window(compare, tmp_path, qtbot):
     qtbot.waitUntil(lambda: all(pane.canvas.photo for pane in panes(compare)), timeout=20_000)
     assert (compare.width(), compare.height()) == (1000, 700)
     assert compare.minimumSizeHint().width() < 700
+
+
+def test_maps_are_laid_over_all_photos_and_taken_away(compare, open_photos, press, qtbot):
+    open_photos(2)
+    press("M")
+    qtbot.waitUntil(lambda: all(pane.canvas.overlay for pane in panes(compare)), timeout=60_000)
+    assert compare.legend.isVisible()
+    assert "does not show where the photo is bad" in compare.legend.words
+    press("M")
+    assert not any(pane.canvas.overlay for pane in panes(compare))
+    assert not compare.legend.isVisible()

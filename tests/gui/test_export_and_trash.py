@@ -98,6 +98,24 @@ def test_the_table_has_the_best_first_and_failures_last(qtbot, tmp_path, lower_b
     assert rows[2]["error"] == "is no photo"
 
 
+def test_the_table_has_what_the_user_said(qtbot, tmp_path):
+    items = [
+        PhotoItem("a.jpg", 0.9, 5, mark=Mark(1, "rejected")),
+        PhotoItem("b.jpg", 0.5, 3),
+        PhotoItem("c.jpg", reason="is no photo", mark=Mark(flag="picked")),
+        PhotoItem("d.jpg", mark=Mark(0)),
+    ]
+    export(qtbot, tmp_path / "scores.csv", items)
+    rows = table(tmp_path / "scores.csv")
+    assert [(row["path"], row["own_stars"], row["flag"]) for row in rows] == [
+        ("a.jpg", "1", "rejected"),
+        ("b.jpg", "", ""),
+        ("c.jpg", "", "picked"),
+        ("d.jpg", "0", ""),
+    ]
+    assert rows[3]["error"] == "not scored yet"
+
+
 def test_a_table_replaces_a_table_and_no_photo(qtbot, shoot, tmp_path):
     items = items_in(shoot)
     export(qtbot, tmp_path / "scores.csv", items)

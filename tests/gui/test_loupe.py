@@ -10,32 +10,10 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtWidgets import QApplication, QLabel, QToolButton
 
-from dpiqa_desktop.engine.backends import create_backend
 from dpiqa_desktop.gui.loupe import Loupe
 from dpiqa_desktop.gui.photo_item import Mark, PhotoItem
-from dpiqa_desktop.gui.photo_loader import PhotoLoader
-from dpiqa_desktop.gui.quality_map import QualityMaps
 
 SIZE = (3000, 2000)
-
-
-@pytest.fixture
-def items():
-    return {}
-
-
-@pytest.fixture
-def loader(qapp):
-    loader = PhotoLoader()
-    yield loader
-    loader.close()
-
-
-@pytest.fixture
-def maps(qapp):
-    maps = QualityMaps(lambda: create_backend("dpiqa_lite"))
-    yield maps
-    maps.close()
 
 
 @pytest.fixture

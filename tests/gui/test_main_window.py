@@ -224,6 +224,28 @@ def test_letters_typed_into_the_search_mark_nothing(scored, qtbot):
     assert scored.photos.rowCount() == 5
 
 
+def test_the_keyboard_stays_in_the_search_while_pages_change(scored, qtbot):
+    _press(qtbot, "F", Qt.KeyboardModifier.ControlModifier)
+    _press(qtbot, "00039")
+    qtbot.waitUntil(lambda: scored.views.currentWidget() is scored.views.empty)
+    _press(qtbot, [Qt.Key.Key_Backspace])
+    qtbot.waitUntil(lambda: scored.views.currentWidget() is scored.views.grid)
+    assert QApplication.focusWidget() is scored.filter_bar.text
+
+
+def test_the_keyboard_is_where_a_user_would_look_for_it(window, make_photos, qtbot):
+    assert QApplication.focusWidget() is window.views.empty.button
+    window.scoring_bar.metric_box.setFocus()
+    window.open(os.path.dirname(make_photos(2)[0]))
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is window.views.grid)
+
+
+def test_where_there_are_no_photos_the_keyboard_is_on_the_button(scored, tmp_path, qtbot):
+    (tmp_path / "empty").mkdir()
+    scored.open(str(tmp_path / "empty"))
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is scored.views.empty.button)
+
+
 def test_rejecting_what_is_filtered_goes_on_with_the_next(scored, qtbot):
     scored.filter_bar.set_wanted(Wanted(flag="unflagged"))
     _click(qtbot, scored, 1)

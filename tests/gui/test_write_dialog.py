@@ -78,7 +78,7 @@ def test_it_shows_what_would_change_and_touches_nothing(qtbot, make_photos, sett
     assert [os.path.basename(row.path) for row in rows(dialog)] == [os.path.basename(p) for p in paths]
     assert rows(dialog)[0].text == "score 0.5000 (was none), stars 3 (was none)"
     assert "3 files" in dialog.text.text()
-    assert "without a score: 1 photo." in dialog.text.text()
+    assert "neither scored nor rated: 1 photo." in dialog.text.text()
     assert contents(os.path.dirname(paths[0])) == before
     assert dialog.do_button.text() == "&Write 3 files"
     qtbot.keyClick(dialog, Qt.Key.Key_Escape)
@@ -194,6 +194,43 @@ def test_closing_the_window_while_it_writes_ends_both(qtbot, make_photos, settin
     dialog.close()
     qtbot.waitUntil(lambda: not dialog.isVisible(), timeout=10_000)
     assert not [thread for thread in threading.enumerate() if thread.name == "files"]
+
+
+@pytest.mark.parametrize(
+    "ready",
+    [
+        Ready("niqe", "", "niqe-1", True, (0.0, 1.0)),
+        Ready("musiq", "", "musiq-1", False, (0.0, 100.0)),
+        Ready("other", "", "other-1", False, None),
+    ],
+)
+def test_on_another_scale_ratings_are_written_and_no_scores(make_photos, settings, shown, ready):
+    first, second = items_of(make_photos(2))
+    dialog = shown(WriteDialog([first.but(mark=Mark(4)), second], ready, settings))
+    assert "not written" in dialog.text.text()
+    assert [(row.path, row.text) for row in rows(dialog)] == [(first.path, "stars 4 (was none)")]
+
+
+@pytest.mark.parametrize("ready", [None, READY])
+def test_ratings_of_photos_without_a_score_are_written(qtbot, make_photos, settings, shown, ready):
+    paths = make_photos(5)
+    marks = [Mark(4), Mark(flag="rejected"), Mark(0), Mark(flag="picked"), Mark()]
+    items = [PhotoItem(path, mark=mark) for path, mark in zip(paths, marks, strict=True)]
+    items[1] = items[1].but(reason="the model could not score it")
+    before = contents(os.path.dirname(paths[0]))
+    dialog = shown(WriteDialog(items, ready, settings))
+    assert "neither scored nor rated: 2 photos." in dialog.text.text()
+    qtbot.keyClick(dialog, Qt.Key.Key_Return)
+    wait_for(qtbot, dialog, "done")
+    said = [said_by_photo(path) for path in paths]
+    assert [one.text(prop.RATING) for one in said] == ["4", "-1", "0", None, None]
+    assert not any(
+        name in one.properties for one in said for name in (prop.SCORE, prop.MODEL, prop.SCORED_AT)
+    )
+    assert [one.exif.rating for one in said[:2]] == [4, 0]
+    click(qtbot, dialog.back_button)
+    wait_for(qtbot, dialog, "taken back")
+    assert contents(os.path.dirname(paths[0])) == before
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ DRAFT_MARGIN = 3.9
 both sides. At exactly this ratio the score of 50 sharp and grainy photos moved by 0.0066 at most, by less
 than 0.005 in 94 %; at 3 times by 0.0101. A 12-megapixel photo, 4000 x 3000, is still reduced."""
 
+_BAND = 512  # rows
+
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by
 class Decoded:
@@ -86,7 +88,16 @@ def _pixels(image: Image.Image, size: int | None, max_pixels: int) -> np.ndarray
         image.draft(None, (least, least))
     image.load()
     photo = to_rgb(image)
-    return np.asarray(photo) if size is None else squash(photo, size)
+    return _whole(photo) if size is None else squash(photo, size)
+
+
+def _whole(photo: Image.Image) -> np.ndarray:
+    """All pixels, band by band: at once, Pillow makes two copies on the way, 6 bytes a pixel."""
+    pixels = np.empty((photo.height, photo.width, 3), np.uint8)
+    for top in range(0, photo.height, _BAND):
+        bottom = min(top + _BAND, photo.height)
+        pixels[top:bottom] = np.asarray(photo.crop((0, top, photo.width, bottom)))
+    return pixels
 
 
 def _capture_time(image: Image.Image, path: str) -> float | None:

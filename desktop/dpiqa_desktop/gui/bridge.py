@@ -255,4 +255,5 @@ class _Worker(threading.Thread):
             )
 
     def _tell(self, signal: str, value: object) -> None:
-        self._send(self, signal, value)
+        if not self._left:
+            self._send(self, signal, value)

@@ -2,52 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QHideEvent, QImage, QKeyEvent, QPalette, QShowEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from dpiqa_desktop.gui.photo_canvas import PhotoCanvas
 from dpiqa_desktop.gui.photo_caption import ElidedLabel, exposure_line, spoken_verdict, verdict
 from dpiqa_desktop.gui.photo_item import PhotoItem
 from dpiqa_desktop.gui.photo_loader import FullPhoto, PhotoLoader
-from dpiqa_desktop.gui.view_keys import KeyTable, act_on, zooming_keys
+from dpiqa_desktop.gui.photo_view import PhotoView
+from dpiqa_desktop.gui.quality_map import QualityMaps
+from dpiqa_desktop.gui.view_keys import zooming_keys
 from dpiqa_desktop.gui.viewpoint import FIT, Viewpoint
 
 MOST_PANES = 4
 _BORDER = 3
 
 
-class Compare(QWidget):
+class Compare(PhotoView):
     """Shows photos beside each other, four at a time.
 
     One is the current one; where a best is proposed, that one to begin with. Keys: arrows left and right
     choose another, Page Up and Page Down show others of more than four; K keeps the current one and rejects
-    all others; Z or space for 100 %; + and -; Shift with arrows moves; L locks and unlocks the views; Escape
-    leaves.
+    all others; Z or space for 100 %; + and -; Shift with arrows moves; L locks and unlocks the views; M for
+    quality maps; Escape leaves.
 
     Signals:
         marks_chosen(dict): path -> ``Mark``, of all photos, when one is kept.
         current_changed(path): another one is the current one.
-        left(): the photographer wants back to where they came from.
 
     Args:
-        loader: of photos; the same may serve another view, of which one at a time is visible.
-        item_of: what is known of a photo; None if it is not there any more.
-        parent: as in Qt.
+        loader, maps, item_of, parent: see ``PhotoView``.
     """
 
     marks_chosen = Signal(dict)
     current_changed = Signal(str)
-    left = Signal()
 
     def __init__(
-        self, loader: PhotoLoader, item_of: Callable[[str], PhotoItem | None], parent: QWidget | None = None
+        self,
+        loader: PhotoLoader,
+        maps: QualityMaps,
+        item_of: Callable[[str], PhotoItem | None],
+        parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
-        self._loader, self._item_of = loader, item_of
+        super().__init__(loader, maps, item_of, self.tr("Compare"), parent)
         self._paths: tuple[str, ...] = ()
         self._best: str | None = None
         self._at = 0
@@ -55,14 +56,9 @@ class Compare(QWidget):
         self._words = ElidedLabel(Qt.TextElideMode.ElideRight, self)
         self._make_buttons()
         self._lay_out()
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName(self.tr("Compare"))
         for pane in self.panes:
             pane.canvas.viewpoint_changed.connect(self._follow)
             pane.canvas.pressed.connect(self._choose_pressed)
-        loader.loaded.connect(self._take_photo)
-        loader.quick.connect(self._take_quick)
-        loader.failed.connect(self._take_failure)
         self._show_page()
 
     @property
@@ -151,56 +147,44 @@ class Compare(QWidget):
         """Show the four before."""
         self._turn(-MOST_PANES)
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        """As in Qt."""
-        if not act_on(event, self._keys):
-            super().keyPressEvent(event)
-
-    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
-        """As in Qt; nothing is loaded for nobody."""
-        super().hideEvent(event)
-        self._loader.want(())
-
-    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
-        """As in Qt."""
-        super().showEvent(event)
-        self._wish()
-
     def _make_buttons(self) -> None:
-        self.keep_button = self._button(self.tr("Keep the current photo"), self.keep)
-        self.keep_button.setToolTip(self.tr("Pick this photo and reject all others (K)"))
-        self.lock_button = self._button(self.tr("Zoom and move together"), None)
-        self.lock_button.setText(self.tr("Locked"))
-        self.lock_button.setToolTip(self.tr("Zoom and move all photos together (L)"))
+        self.keep_button = self._button(
+            "",
+            self.tr("Keep the current photo"),
+            self.tr("Pick this photo and reject all others (K)"),
+            self.keep,
+        )
+        self.lock_button = self._button(
+            self.tr("Locked"),
+            self.tr("Zoom and move together"),
+            self.tr("Zoom and move all photos together (L)"),
+            None,
+        )
         self.lock_button.setCheckable(True)
         self.lock_button.setChecked(True)
         self.lock_button.toggled.connect(self._lock)
-        self.zoom_button = self._button(self.tr("Zoom"), self.toggle_zoom)
-        self.zoom_button.setText(self.tr("Fit / 100 %"))
-        self.zoom_button.setToolTip(self.tr("Fit or 100 % (Z)"))
-        self.previous_button = self._button(self.tr("Previous photos"), self.show_previous_page)
-        self.previous_button.setText("◀")
-        self.previous_button.setToolTip(self.tr("Previous photos (Page Up)"))
-        self.next_button = self._button(self.tr("Next photos"), self.show_next_page)
-        self.next_button.setText("▶")
-        self.next_button.setToolTip(self.tr("Next photos (Page Down)"))
-        self._keys: KeyTable = zooming_keys(self._pointed) | {
+        self.zoom_button = self._button(
+            self.tr("Fit / 100 %"), self.tr("Zoom"), self.tr("Fit or 100 % (Z)"), self.toggle_zoom
+        )
+        self.previous_button = self._button(
+            "◀",
+            self.tr("Previous photos"),
+            self.tr("Previous photos (Page Up)"),
+            self.show_previous_page,
+        )
+        self.next_button = self._button(
+            "▶", self.tr("Next photos"), self.tr("Next photos (Page Down)"), self.show_next_page
+        )
+        self._keys = zooming_keys(self._pointed) | {
             (Qt.Key.Key_Left, False): lambda: self._step(-1),
             (Qt.Key.Key_Right, False): lambda: self._step(1),
             (Qt.Key.Key_PageUp, False): self.show_previous_page,
             (Qt.Key.Key_PageDown, False): self.show_next_page,
             (Qt.Key.Key_K, False): self.keep,
             (Qt.Key.Key_L, False): self.lock_button.toggle,
+            (Qt.Key.Key_M, False): self.map_button.toggle,
             (Qt.Key.Key_Escape, False): self.left.emit,
         }
-
-    def _button(self, name: str, slot: Callable[[], None] | None) -> QToolButton:
-        button = QToolButton(self)
-        button.setAccessibleName(name)
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys with the photos
-        if slot is not None:
-            button.clicked.connect(slot)
-        return button
 
     def _lay_out(self) -> None:
         self._grid = QGridLayout()
@@ -210,12 +194,19 @@ class Compare(QWidget):
         buttons.setSpacing(4)
         buttons.addWidget(self.keep_button)
         buttons.addWidget(self._words, 1)
-        for button in (self.previous_button, self.next_button, self.lock_button, self.zoom_button):
+        for button in (
+            self.previous_button,
+            self.next_button,
+            self.map_button,
+            self.lock_button,
+            self.zoom_button,
+        ):
             buttons.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addLayout(self._grid, 1)
+        layout.addWidget(self.legend)
         layout.addLayout(buttons)
 
     def _first(self) -> int:
@@ -243,7 +234,12 @@ class Compare(QWidget):
             photo = self._loader.get(path)
             if photo is not None:
                 pane.show_photo(photo)
+        self._align_captions()
         self._wish()
+        self._renew_maps()
+
+    def _seen(self) -> Mapping[str, PhotoCanvas]:
+        return {path: pane.canvas for pane, path in zip(self.panes, self._page(), strict=False)}
 
     def _wish(self) -> None:
         if self.isVisible() and self._paths:
@@ -295,16 +291,13 @@ class Compare(QWidget):
         pane = self._pane_of(path)
         if pane is not None:
             pane.show_photo(photo)
+            self._align_captions()
 
-    def _take_quick(self, path: str, image: QImage) -> None:
-        pane = self._pane_of(path)
-        if pane is not None and pane.canvas.photo is None:
-            pane.canvas.show_quick(image, self.tr("Loading…"))
-
-    def _take_failure(self, path: str, reason: str) -> None:
-        pane = self._pane_of(path)
-        if pane is not None:
-            pane.canvas.show_words(self.tr("It cannot be shown:\n{reason}").format(reason=reason))
+    def _align_captions(self) -> None:
+        """A line for the camera below all photos or none: they are seen at one size."""
+        there = any(pane.tells_camera for pane in self.panes if not pane.isHidden())
+        for pane in self.panes:
+            pane.show_camera(there)
 
 
 class Pane(QFrame):
@@ -348,6 +341,7 @@ class Pane(QFrame):
 
     def clear(self, words: str) -> None:
         """Show no photo but words; what ``describe`` said stays."""
+        self.canvas.set_overlay(None)
         self.canvas.show_words(words)
         self._camera.say("")
 
@@ -365,6 +359,15 @@ class Pane(QFrame):
         self.canvas.show_photo(photo)
         self._camera.say(exposure_line(photo.settings))
 
+    @property
+    def tells_camera(self) -> bool:
+        """Whether the photo says how it was taken."""
+        return bool(self._camera.text())
+
+    def show_camera(self, shown: bool) -> None:
+        """Leave room for a line on how it was taken, or none."""
+        self._camera.setVisible(shown)
+
     def describe(self, item: PhotoItem, proposed: bool) -> None:
         """Say what is known of the photo."""
         self._name.say(item.name)
@@ -372,6 +375,7 @@ class Pane(QFrame):
         self._proposal.setVisible(proposed)
         spoken = [item.name, self.tr("proposed") if proposed else "", spoken_verdict(item)]
         self.setAccessibleName(", ".join(part for part in spoken if part))
+        self.canvas.setAccessibleName(self.accessibleName())
 
     def set_current(self, current: bool) -> None:
         """Show the frame, or not: the theme's colour of what is selected, around and behind the caption."""

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QFocusEvent
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QVBoxLayout, QWidget
 
 _MOST_RECENT = 6
 
@@ -100,7 +101,12 @@ class EmptyPage(QWidget):
         self.title.setText(title)
         self.hint.setText(hint)
         self.button.setText(button)
+        focus = QApplication.focusWidget()
+        if focus is not None and self.isAncestorOf(focus):
+            self.setFocus()  # what has it may go; the keyboard stays on this page
         self.button.setVisible(bool(button))
+        if self.hasFocus():
+            self._hand_on()
         self._show_recent(())
 
     def _show_recent(self, folders: Sequence[str]) -> None:
@@ -120,6 +126,15 @@ class EmptyPage(QWidget):
             button.setAccessibleName(self.tr("Open {folder}").format(folder=_shown(folder)))
             button.clicked.connect(lambda _=False, folder=folder: self.folder_chosen.emit(folder))
             self._recent.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        """See Qt; the page has no use for keys, its button has."""
+        super().focusInEvent(event)
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        if self.button.text() and not self.button.isHidden():
+            self.button.setFocus()
 
     def _clicked(self) -> None:
         if self._filtered:

@@ -19,17 +19,21 @@ from dpiqa_desktop.gui.bridge import Ready
 from dpiqa_desktop.gui.counted import files, photos
 from dpiqa_desktop.gui.file_work import FileWork, Stopped
 from dpiqa_desktop.gui.outcome_table import Row, shown
-from dpiqa_desktop.gui.photo_item import PhotoItem
+from dpiqa_desktop.gui.photo_item import UNMARKED, PhotoItem
 from dpiqa_desktop.gui.work_dialog import Counts, Steps, WorkDialog
 from dpiqa_desktop.journal import Journal
 from dpiqa_desktop.records import RankedPhoto, Report, write_csv
 from dpiqa_plugin.errors import DPIQAError, ReportError
 
 _CSV_START = b"path,"
+_UNSCORED = "not scored yet"
 
 
 def report_of(items: Sequence[PhotoItem], ready: Ready, rule: StarRule) -> Report:
-    """The results so far, as ``dpiqa-batch`` reports them; stars are the score's, not the user's."""
+    """The results so far, as ``dpiqa-batch`` reports them; stars are the score's, not the user's.
+
+    What the user has marked is in it although it has no score yet, as what failed is.
+    """
     scored = [
         RankedPhoto(
             item.path,
@@ -45,7 +49,11 @@ def report_of(items: Sequence[PhotoItem], ready: Ready, rule: StarRule) -> Repor
     ]
     sign = 1 if ready.lower_better else -1
     scored.sort(key=lambda photo: (sign * photo.score, photo.path))
-    failed = tuple(Failed(item.path, item.reason) for item in items if item.reason is not None)
+    failed = tuple(
+        Failed(item.path, item.reason or _UNSCORED)
+        for item in items
+        if item.reason is not None or (item.score is None and item.mark != UNMARKED)
+    )
     return Report(ready.metric, ready.lower_better, rule, tuple(scored), failed)
 
 
@@ -106,7 +114,9 @@ def _write(
         raise ReportError(
             f"{shown(path)} is a file of another kind, and is not replaced; choose another name"
         )
-    write_csv(report_of(items, ready, rule), path)
+    own_stars = {item.path: item.mark.stars for item in items}
+    flags = {item.path: item.mark.flag for item in items}
+    write_csv(report_of(items, ready, rule), path, {"own_stars": own_stars, "flag": flags})
     yield
 
 

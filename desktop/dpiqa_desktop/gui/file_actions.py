@@ -70,11 +70,7 @@ class FileActions(QObject):
 
     def write(self) -> None:
         """Show what would be written into files, and write it if the user says so."""
-        ready = self._scoring.ready
-        if ready is None:
-            self._messages.say(self.tr("There are no scores yet to be written."))
-        else:
-            self._do(WriteDialog(self._model.items(), ready, self._settings, self._window))
+        self._do(WriteDialog(self._model.items(), self._scoring.ready, self._settings, self._window))
 
     def export_csv(self) -> None:
         """Ask where to, and write a table of all scores."""

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QHideEvent, QImage, QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from dpiqa_desktop.gui.photo_canvas import PhotoCanvas
 from dpiqa_desktop.gui.photo_caption import ElidedLabel, camera_line, spoken_verdict, verdict
 from dpiqa_desktop.gui.photo_item import PhotoItem
 from dpiqa_desktop.gui.photo_loader import FullPhoto, PhotoLoader
-from dpiqa_desktop.gui.quality_map import QualityMap, QualityMapLegend, QualityMaps
-from dpiqa_desktop.gui.view_keys import KeyTable, act_on, zooming_keys
+from dpiqa_desktop.gui.photo_view import PhotoView
+from dpiqa_desktop.gui.quality_map import QualityMaps
+from dpiqa_desktop.gui.view_keys import zooming_keys
 from dpiqa_desktop.gui.viewpoint import FIT
 
 _WISHES = (0, 1, -1, 2)  # places from the photo that is seen, in the direction of travel
 
 
-class Loupe(QWidget):
+class Loupe(PhotoView):
     """Shows a photo of a sequence, and others of it on request.
 
     The zoom and the place stay from photo to photo, so that faces and eyes can be compared. Keys: arrows left
@@ -28,17 +28,12 @@ class Loupe(QWidget):
 
     Signals:
         photo_changed(path): another one is shown, by key or button; or by ``show_photos``.
-        left(): the photographer wants back to where they came from.
 
     Args:
-        loader: of photos; the same may serve another view, of which one at a time is visible.
-        maps: of quality.
-        item_of: what is known of a photo; None if it is not there any more.
-        parent: as in Qt.
+        loader, maps, item_of, parent: see ``PhotoView``.
     """
 
     photo_changed = Signal(str)
-    left = Signal()
 
     def __init__(
         self,
@@ -47,40 +42,24 @@ class Loupe(QWidget):
         item_of: Callable[[str], PhotoItem | None],
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
-        self._loader, self._maps, self._item_of = loader, maps, item_of
+        super().__init__(loader, maps, item_of, self.tr("Loupe"), parent)
         self._paths: Sequence[str] = ()
         self._at = 0
         self._direction = 1
         self.canvas = PhotoCanvas(self)
-        self.legend = QualityMapLegend(self)
-        self.legend.hide()
         self._name = ElidedLabel(Qt.TextElideMode.ElideMiddle, self)
         self._verdict = QLabel(self)
         self._camera = ElidedLabel(Qt.TextElideMode.ElideRight, self)
         self._position = QLabel(self)
         self._make_buttons()
         self._lay_out()
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName(self.tr("Loupe"))
         self.canvas.zoom_changed.connect(self._say_zoom)
-        loader.loaded.connect(self._take_photo)
-        loader.quick.connect(self._take_quick)
-        loader.failed.connect(self._take_failure)
-        maps.ready.connect(self._take_map)
-        maps.failed.connect(self._take_map_failure)
-        maps.model_changed.connect(self._renew_map)
         self._show()
 
     @property
     def path(self) -> str | None:
         """Of the photo that is shown."""
         return self._paths[self._at] if self._paths else None
-
-    @property
-    def is_map_shown(self) -> bool:
-        """Whether the quality map is laid over the photo, as soon as there is one."""
-        return self.map_button.isChecked()
 
     def show_photos(self, paths: Sequence[str], path: str | None = None) -> None:
         """Go through these photos from now on, beginning with ``path``, or the first.
@@ -124,42 +103,17 @@ class Loupe(QWidget):
         """Go to 100 % at the cursor, or back to all of the photo."""
         self.canvas.toggle_zoom()
 
-    def set_map_shown(self, shown: bool) -> None:
-        """Lay the quality map over the photo, or take it away."""
-        self.map_button.setChecked(shown)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        """As in Qt."""
-        if not act_on(event, self._keys):
-            super().keyPressEvent(event)
-
-    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
-        """As in Qt; nothing is loaded for nobody."""
-        super().hideEvent(event)
-        self._loader.want(())
-
-    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
-        """As in Qt."""
-        super().showEvent(event)
-        self._wish()
-        if self.canvas.overlay is None:
-            self._renew_map()
-
     def _make_buttons(self) -> None:
-        self.previous_button = self._button("◀", self.tr("Previous photo (Left)"), self.show_previous)
-        self.next_button = self._button("▶", self.tr("Next photo (Right)"), self.show_next)
-        self.zoom_button = self._button(self.tr("Fit"), self.tr("Fit or 100 % (Z)"), self.toggle_zoom)
-        self.map_button = self._button(self.tr("Quality map"), self.tr("Where the model looks (M)"), None)
-        self.map_button.setCheckable(True)
-        self.map_button.toggled.connect(self._show_map)
-        for button, name in (
-            (self.previous_button, self.tr("Previous photo")),
-            (self.next_button, self.tr("Next photo")),
-            (self.zoom_button, self.tr("Zoom")),
-            (self.map_button, self.tr("Quality map")),
-        ):
-            button.setAccessibleName(name)
-        self._keys: KeyTable = zooming_keys(lambda: self.canvas) | {
+        self.previous_button = self._button(
+            "◀", self.tr("Previous photo"), self.tr("Previous photo (Left)"), self.show_previous
+        )
+        self.next_button = self._button(
+            "▶", self.tr("Next photo"), self.tr("Next photo (Right)"), self.show_next
+        )
+        self.zoom_button = self._button(
+            self.tr("Fit"), self.tr("Zoom"), self.tr("Fit or 100 % (Z)"), self.toggle_zoom
+        )
+        self._keys = zooming_keys(lambda: self.canvas) | {
             (Qt.Key.Key_Left, False): self.show_previous,
             (Qt.Key.Key_Right, False): self.show_next,
             (Qt.Key.Key_Home, False): lambda: self._go(0),
@@ -167,15 +121,6 @@ class Loupe(QWidget):
             (Qt.Key.Key_M, False): self.map_button.toggle,
             (Qt.Key.Key_Escape, False): self.left.emit,
         }
-
-    def _button(self, text: str, tip: str, slot: Callable[[], None] | None) -> QToolButton:
-        button = QToolButton(self)
-        button.setText(text)
-        button.setToolTip(tip)
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys with the photo
-        if slot is not None:
-            button.clicked.connect(slot)
-        return button
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
@@ -225,8 +170,11 @@ class Loupe(QWidget):
             self.canvas.show_words(self.tr("Loading…"))
             self._camera.say("")
         self._wish()
-        self._renew_map()
+        self._renew_maps()
         self.photo_changed.emit(path)
+
+    def _seen(self) -> Mapping[str, PhotoCanvas]:
+        return {} if self.path is None else {self.path: self.canvas}
 
     def _wish(self) -> None:
         """Load this photo, the next one in the direction of travel, the one behind, then one more."""
@@ -240,16 +188,6 @@ class Loupe(QWidget):
             self.canvas.show_photo(photo)
             self._camera.say(camera_line(photo.settings))
 
-    def _take_quick(self, path: str, image: QImage) -> None:
-        if path == self.path and self.canvas.photo is None:
-            self.canvas.show_quick(image, self.tr("Loading…"))
-
-    def _take_failure(self, path: str, reason: str) -> None:
-        if path == self.path:
-            self.canvas.show_words(
-                self.tr("{name} cannot be shown:\n{reason}").format(name=PhotoItem(path).name, reason=reason)
-            )
-
     def _say_zoom(self) -> None:
         if self.canvas.photo is None:
             self.zoom_button.setText(self.tr("Fit"))
@@ -257,24 +195,3 @@ class Loupe(QWidget):
         percent = self.tr("{percent} %").format(percent=max(1, round(100 * self.canvas.zoom)))
         fit = self.canvas.viewpoint.zoom is None
         self.zoom_button.setText(self.tr("Fit ({percent})").format(percent=percent) if fit else percent)
-
-    def _show_map(self, shown: bool) -> None:
-        self.legend.setVisible(shown)
-        self.canvas.set_overlay(None)
-        if shown and self.path is not None:
-            self.legend.say(self.tr("Asking the model where it looks…"))
-            self._maps.ask(self.path)
-
-    def _renew_map(self) -> None:
-        self.canvas.set_overlay(None)
-        if self.isVisible() and self.is_map_shown:
-            self._show_map(True)
-
-    def _take_map(self, path: str, map_: QualityMap) -> None:
-        if path == self.path and self.is_map_shown:
-            self.canvas.set_overlay(map_.image)
-            self.legend.explain(map_)
-
-    def _take_map_failure(self, path: str, reason: str) -> None:
-        if path == self.path and self.is_map_shown:
-            self.legend.say(self.tr("No map: {reason}").format(reason=reason))

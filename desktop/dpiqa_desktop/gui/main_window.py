@@ -221,6 +221,7 @@ class MainWindow(QMainWindow):
         self.histogram.set_thresholds(*self.settings.thresholds)
         apply_theme(self.settings.theme)
         self.views.empty.show_start(recent_folders())
+        self.views.empty.setFocus()
 
     def _enable(self) -> None:
         """Grey out what makes no sense now."""

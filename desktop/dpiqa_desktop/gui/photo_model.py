@@ -17,7 +17,7 @@ Index = QModelIndex | QPersistentModelIndex
 ITEM_ROLE = Qt.ItemDataRole.UserRole + 1
 """Gives the ``PhotoItem``."""
 
-_MOST_PARTS = 20  # of the rows that changed, told one by one; of more, all between the first and the last
+_MOST_SINGLY = 50  # rows that are told as they are; of more, all between the first and the last
 
 _TELL_EVERY_MS = 250  # histogram and counts follow the scores at this pace
 
@@ -55,6 +55,8 @@ class PhotoModel(QAbstractListModel):
         self._bursts: list[tuple[str, ...]] = []
         self._rule: StarRule = Thresholds()
         self._lower_better = False
+        self._regrouping = QTimer(self, singleShot=True, interval=0)  # in a turn of its own
+        self._regrouping.timeout.connect(lambda: self.set_bursts(self._bursts))
         self._telling = QTimer(self, singleShot=True, interval=_TELL_EVERY_MS)
         self._telling.timeout.connect(self._tell)
 
@@ -116,7 +118,8 @@ class PhotoModel(QAbstractListModel):
         self._row_of = {item.path: row for row, item in enumerate(self._items)}
         self.endResetModel()
         left = [tuple(path for path in burst if path not in gone) for burst in self._bursts]
-        self.set_bursts([burst for burst in left if len(burst) > 1])
+        self._bursts = [burst for burst in left if len(burst) > 1]
+        self._regrouping.start()
 
     def forget_scores(self) -> None:
         """Drop all scores and failures, before another model gives its own; marks stay."""
@@ -143,7 +146,8 @@ class PhotoModel(QAbstractListModel):
 
     def set_marks(self, marks: Mapping[str, Mark]) -> None:
         """Change what the photographer says of photos, and keep it."""
-        marks = {path: mark for path, mark in marks.items() if path in self._row_of}
+        if not marks.keys() <= self._row_of.keys():
+            marks = {path: mark for path, mark in marks.items() if path in self._row_of}
         if not marks:
             return
         if self._kept is not None:
@@ -206,9 +210,7 @@ class PhotoModel(QAbstractListModel):
         self._emit_changed(changed)
 
     def _emit_changed(self, rows: Sequence[int]) -> None:
-        parts = list(runs(rows))
-        if len(parts) > _MOST_PARTS:
-            parts = [(parts[0][0], parts[-1][1])]
+        parts = runs(rows) if len(rows) <= _MOST_SINGLY else [(min(rows), max(rows))]
         for first, last in parts:
             self.dataChanged.emit(self.index(first), self.index(last))
 

@@ -72,7 +72,7 @@ class QualityMaps(QObject):
         self._make_backend = make_backend
         self._model = _Model(make_backend)
         self._maps: OrderedDict[str, QualityMap] = OrderedDict()
-        self._wanted: str | None = None
+        self._wanted: list[str] = []
         self._working = False
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="quality-map")
         self._done.connect(self._take, Qt.ConnectionType.QueuedConnection)
@@ -87,18 +87,18 @@ class QualityMaps(QObject):
         """Forget all maps, and the one that is being made: another folder is opened, or files changed."""
         self._model = _Model(self._make_backend)
         self._maps.clear()
-        self._wanted = None
+        self._wanted = []
 
     def get(self, path: str) -> QualityMap | None:
         """The map, if it is there."""
         return self._maps.get(path)
 
-    def ask(self, path: str) -> None:
-        """Have a map made of a photo, of this one next; what was asked for before it is not made any more."""
-        if path in self._maps:
-            self.ready.emit(path, self._maps[path])
-            return
-        self._wanted = path
+    def ask(self, *paths: str) -> None:
+        """Have maps made of photos, of these next; what was asked for before is not made any more."""
+        self._wanted = [path for path in paths if path not in self._maps]
+        for path in paths:
+            if path in self._maps:
+                self.ready.emit(path, self._maps[path])
         self._start()
 
     def close(self) -> None:
@@ -107,9 +107,9 @@ class QualityMaps(QObject):
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _start(self) -> None:
-        if self._wanted is not None and not self._working:
-            path, self._wanted, self._working = self._wanted, None, True
-            self._pool.submit(self._work, self._model, path)
+        if self._wanted and not self._working:
+            self._working = True
+            self._pool.submit(self._work, self._model, self._wanted.pop(0))
 
     def _work(self, model: _Model, path: str) -> None:
         """In the thread."""

@@ -13,9 +13,11 @@ import contextlib
 import os
 import queue
 import signal
+import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -148,6 +150,8 @@ def serve(connection: Connection, make_backend: MakeBackend) -> None:
     ``Score`` and have no answer of their own.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal: the window sees to it
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # as the window does: they are for us, and nobody reads them there
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     lock = threading.Lock()

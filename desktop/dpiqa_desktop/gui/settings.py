@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from dpiqa_plugin.cards import CARDS
 from dpiqa_plugin.errors import UsageError
 
 _CONTEXT = "Settings"
+_NAME = re.compile(r"[\w.:+-]+")  # of a metric or a device
 _: Any = QT_TRANSLATE_NOOP
 
 Group = Literal["scores", "files", "window"]
@@ -232,11 +234,11 @@ def apply_theme(theme: str) -> None:
 
 
 def _dark_palette() -> QPalette:
-    palette = QPalette(QColor(0x35, 0x35, 0x38), QColor(0x2B, 0x2B, 0x2E))
+    palette = QPalette(QColor(0x46, 0x46, 0x4A), QColor(0x38, 0x38, 0x3C))
     roles = QPalette.ColorRole
     colours = {
-        roles.Base: 0x1F1F22,
-        roles.AlternateBase: 0x26262A,
+        roles.Base: 0x1B1B1E,
+        roles.AlternateBase: 0x29292D,
         roles.ToolTipBase: 0x3A3A3E,
         roles.Highlight: 0x3B78C2,
         roles.Link: 0x7DB2F0,
@@ -269,7 +271,7 @@ def _understood(setting: Setting, kept: Any) -> str | float:
         return number if math.isfinite(number) else setting.default
     if setting.choices:
         known = kept in [value for value, _text in setting.choices]
-        typed = setting.others and isinstance(kept, str) and bool(kept.strip())
+        typed = setting.others and isinstance(kept, str) and bool(_NAME.fullmatch(kept))
         return kept if known or typed else setting.default
     if isinstance(kept, list):  # commas make a list of what is read from a file
         kept = ",".join(map(str, kept))

@@ -33,7 +33,7 @@ class SidePanels(QObject):
             window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
             menu.addAction(dock.toggleViewAction())
             self._docks.append(dock)
-        window.resizeDocks(self._docks, [3, 2], Qt.Orientation.Vertical)
+        window.resizeDocks(self._docks, [400, 300], Qt.Orientation.Vertical)  # pixels, about
 
     def make_way(self, way: bool) -> None:
         """Hide them for now, or show those again that were there."""

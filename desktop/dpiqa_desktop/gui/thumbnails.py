@@ -29,7 +29,7 @@ SIDE = 384
 
 _SMALL = SIDE // 2
 
-_MEMORY = 128 << 20  # bytes of decoded pictures: 300 landscapes, some screens full
+_MEMORY = 64 << 20  # bytes of decoded pictures: 650 small landscapes, some screens full
 _DISK = 1 << 30  # bytes: 40,000 pictures
 _MOST_WAITING = 600  # asked for and not made yet; more is forgotten, and asked for again when it is seen
 _WORKERS = 2  # decoding them is half the work of scoring, which goes on meanwhile

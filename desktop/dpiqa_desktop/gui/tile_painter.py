@@ -13,6 +13,8 @@ _MARGIN = 6
 _RADIUS = 6.0
 _ASPECT = 0.8  # of the place for the picture, height to width: landscapes fill it, portraits are not tiny
 
+_MOST_SCALED = 150  # pictures, a screen full or three
+
 PICKED = QColor("#2e9e5b")
 REJECTED = QColor("#d64545")
 GOLD = QColor("#e0a526")
@@ -38,6 +40,7 @@ class TilePainter:
         metrics = self._metrics = QFontMetrics(font)
         self._small_metrics = QFontMetrics(self._small)
         self._bold_metrics = QFontMetrics(self._bold)
+        self._scaled: dict[tuple[int, int, int, float], QPixmap] = {}
         self._star = _star((metrics.height() - 4) / 2)
 
     def draw(
@@ -98,7 +101,23 @@ class TilePainter:
             size = picture.size()  # a photo smaller than this is not blown up
         target = QRect(place.topLeft(), size)
         target.moveCenter(place.center())
-        painter.drawPixmap(target, picture)
+        painter.drawPixmap(
+            target.topLeft(), self._in_size(picture, size, painter.device().devicePixelRatio())
+        )
+
+    def _in_size(self, picture: QPixmap, size: QSize, ratio: float) -> QPixmap:
+        """Scaled once, not each time that a tile is painted: that was most of what it took."""
+        key = (picture.cacheKey(), size.width(), size.height(), ratio)
+        scaled = self._scaled.get(key)
+        if scaled is None:
+            scaled = picture.scaled(
+                size * ratio, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
+            )
+            scaled.setDevicePixelRatio(ratio)
+            self._scaled[key] = scaled
+            if len(self._scaled) > _MOST_SCALED:
+                del self._scaled[next(iter(self._scaled))]
+        return scaled
 
     def _draw_no_picture(self, painter: QPainter, place: QRect, item: PhotoItem, failed: bool) -> None:
         ground = QColor(self._palette.color(QPalette.ColorRole.Mid))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
 from dpiqa_desktop.gui.compare import Compare
 from dpiqa_desktop.gui.empty_page import EmptyPage
@@ -55,7 +55,12 @@ class Views(QStackedWidget):
         self.empty = EmptyPage()
         self.grid = Grid(photos, thumbnails)
         self.loupe = Loupe(loader, maps, model.item)
-        self.compare = Compare(loader, model.item)
+        self.compare = Compare(loader, maps, model.item)
+        self._pages: dict[View, QWidget] = {
+            "grid": self.grid,
+            "loupe": self.loupe,
+            "compare": self.compare,
+        }
         for page in (self.empty, self.grid, self.loupe, self.compare):
             self.addWidget(page)
         self._view: View = "grid"
@@ -142,12 +147,14 @@ class Views(QStackedWidget):
             self.compare.toggle_zoom()
 
     def toggle_map(self) -> None:
-        """Lay the quality map over the photo, or take it away; from elsewhere, in the loupe."""
-        if self._view != "loupe":
+        """Lay the quality map over the photo, or take it away; from the grid, in the loupe."""
+        if self._view == "compare":
+            self.compare.set_map_shown(not self.compare.is_map_shown)
+        elif self._view == "loupe":
+            self.loupe.set_map_shown(not self.loupe.is_map_shown)
+        else:
             self.show_loupe()
             self.loupe.set_map_shown(True)
-        else:
-            self.loupe.set_map_shown(not self.loupe.is_map_shown)
 
     def select_all(self) -> None:
         """Select all that is shown, in the grid."""
@@ -170,15 +177,19 @@ class Views(QStackedWidget):
     def _set_view(self, view: View) -> None:
         self._view = view
         self._show_page()
+        page = self.currentWidget()
+        assert page is not None
+        page.setFocus()
         self.view_changed.emit(view)
         self.meant_changed.emit()
 
     def _show_page(self) -> None:
-        pages: dict[str, QWidget] = {"grid": self.grid, "loupe": self.loupe, "compare": self.compare}
-        page = pages[self._view] if self._photos.rowCount() else self.empty
-        if page is not self.currentWidget():
+        page = self._pages[self._view] if self._photos.rowCount() else self.empty
+        before, focus = self.currentWidget(), QApplication.focusWidget()
+        if before is not None and page is not before:
             self.setCurrentWidget(page)
-            if page is not self.empty:
+            # The keyboard stays in the search if what was typed there has changed the page.
+            if focus is None or focus is before or before.isAncestorOf(focus):
                 page.setFocus()
 
     def _shown_changed(self) -> None:

@@ -35,14 +35,18 @@ class WriteDialog(WorkDialog):
     """Asks before it writes scores, stars and rejects of these photos.
 
     Args:
-        items: those without a score are left out.
-        ready: the model that gave the scores.
+        items: those without a score that the user has not rated are left out.
+        ready: the model that gave the scores; None writes what the user has said only.
         settings: where to write, to begin with; what is chosen here is kept there.
         parent: of the dialog.
     """
 
     def __init__(
-        self, items: Sequence[PhotoItem], ready: Ready, settings: Settings, parent: QWidget | None = None
+        self,
+        items: Sequence[PhotoItem],
+        ready: Ready | None,
+        settings: Settings,
+        parent: QWidget | None = None,
     ) -> None:
         self._settings = settings
         self.where, self.naming = _choice("files/where", settings), _choice("files/sidecar", settings)
@@ -64,40 +68,49 @@ def take_back_dialog(parent: QWidget | None = None) -> WorkDialog:
     return WorkDialog(_TakingBack(), parent)
 
 
-def verdict_of(item: PhotoItem, ready: Ready, scored_at: datetime) -> Verdict:
-    """What is to be said of a photo: its score, and the photographer's rating or else ours.
+def verdict_of(item: PhotoItem, ready: Ready | None, scored_at: datetime) -> Verdict:
+    """What is to be said of a photo: its score if ``ready`` is given, the photographer's rating or else ours.
 
     Raises:
-        ValueError: it has no score.
+        ValueError: there is nothing to be said.
     """
-    if item.score is None or item.our_stars is None:
-        raise ValueError(f"{item.path} has no score")
+    if ready is None or item.score is None or item.our_stars is None:
+        if not is_rated(item):
+            raise ValueError(f"{item.path} has neither score nor rating")
+        return Verdict(None, _stars_given(item), "", "", scored_at, rating_by="photographer")
     model, _, model_hash = ready.identity.rpartition("-")
     verdict = Verdict(item.score, item.our_stars, model, model_hash, scored_at, uncertainty=item.uncertainty)
-    if item.mark.flag == "rejected":
-        return replace(verdict, stars=-1, rating_by="photographer")
-    if item.mark.stars is not None:
-        return replace(verdict, stars=item.mark.stars, rating_by="photographer")
-    return verdict
+    return replace(verdict, stars=_stars_given(item), rating_by="photographer") if is_rated(item) else verdict
+
+
+def is_rated(item: PhotoItem) -> bool:
+    """Whether the photographer has said something of a photo that a file can say."""
+    return item.mark.stars is not None or item.mark.flag == "rejected"
+
+
+def _stars_given(item: PhotoItem) -> int:
+    return -1 if item.mark.flag == "rejected" else item.mark.stars or 0
 
 
 class _Writing(QObject):
     """The task of the dialog; ``settings`` may be replaced between two plans."""
 
-    def __init__(self, items: Sequence[PhotoItem], ready: Ready, settings: WriteSettings) -> None:
+    def __init__(self, items: Sequence[PhotoItem], ready: Ready | None, settings: WriteSettings) -> None:
         super().__init__()
+        fits = ready is not None and not ready.lower_better and is_about_unit(ready.score_range)
+        self._metric = "" if ready is None or fits else ready.metric
+        self._ready = ready if fits else None
+        told = [item for item in items if is_rated(item) or (fits and item.score is not None)]
         # By path, so that a folder's photos come one after the other.
-        self._items = sorted((item for item in items if item.score is not None), key=lambda item: item.path)
+        self._items = sorted(told, key=lambda item: item.path)
         self._without = len(items) - len(self._items)
-        self._ready = ready
-        self._fits = not ready.lower_better and is_about_unit(ready.score_range)
         self._run: int | None = None
         self.settings = settings
         self.title = self.tr("Write scores and ratings")
 
     @property
     def total(self) -> int:
-        return len(self._items) if self._fits else 0
+        return len(self._items)
 
     @property
     def can_take_back(self) -> bool:
@@ -105,7 +118,7 @@ class _Writing(QObject):
 
     def plan(self, stopped: Stopped) -> Steps:
         listing, settings, now = Listing(), self.settings, datetime.now(timezone.utc)
-        for item in takewhile(lambda _: not stopped(), self._items if self._fits else ()):
+        for item in takewhile(lambda _: not stopped(), self._items):
             planned = plan_photo(item.path, verdict_of(item, self._ready, now), settings, listing)
             yield [self._row(_would_be(one) if isinstance(one, ToWrite) else one) for one in planned]
 
@@ -126,18 +139,18 @@ class _Writing(QObject):
         yield from _taken_back(self, self._run, stopped)
 
     def question(self, counts: Counts) -> str:
-        if not self._fits:
-            return self.tr(
+        parts = []
+        if self._metric:
+            text = self.tr(
                 "{metric} gives scores that are not 0 to 1, or lower ones are better: those are not written "
                 "into files. Export them as a table, or choose a model of ours."
-            ).format(metric=self._ready.metric)
-        parts = [
-            self._files(
-                counts, self.tr("{files} would be changed or made").format(files=files(_changes(counts)))
             )
-        ]
-        if self._without:
-            left_out = self.tr("Left out, as without a score: {photos}.")
+            parts.append(text.format(metric=self._metric))
+        if self._items or not self._metric:
+            text = self.tr("{files} would be changed or made").format(files=files(_changes(counts)))
+            parts.append(self._files(counts, text))
+        if self._without and not self._metric:
+            left_out = self.tr("Left out, as neither scored nor rated: {photos}.")
             parts.append(left_out.format(photos=photos(self._without)))
         if _changes(counts):
             parts.append(self.tr("Nothing else in them changes, and it can be taken back."))
@@ -167,8 +180,9 @@ class _Writing(QObject):
     def _verdict(self, item: PhotoItem, store: Store) -> Verdict:
         scored_at = None
         with contextlib.suppress(OSError, PhotoError):  # the writer will say so
-            judged = store.find(item.path, file_state(item.path), self._ready.identity)
-            scored_at = None if judged is None else judged.scored_at
+            if self._ready is not None:
+                judged = store.find(item.path, file_state(item.path), self._ready.identity)
+                scored_at = None if judged is None else judged.scored_at
         when = datetime.now(timezone.utc)
         if scored_at is not None:
             when = datetime.fromtimestamp(scored_at, timezone.utc)

@@ -18,7 +18,8 @@ class Verdict:
     """What is to be said of a photo.
 
     Attributes:
-        score: 0 to 1; models that overshoot are cut.
+        score: 0 to 1; models that overshoot are cut. None says nothing of a score: a photo that the
+            photographer has rated, and no model.
         stars: 1 to 5, or -1 for a reject; by the photographer also 0, unrated.
         model, model_hash: what gave the score; only scores of the same of both can be compared.
         scored_at: with a time zone.
@@ -27,7 +28,7 @@ class Verdict:
             to change, and are not marked as ours.
     """
 
-    score: float
+    score: float | None
     stars: int
     model: str
     model_hash: str
@@ -113,29 +114,27 @@ def changes(said: Said, verdict: Verdict, policy: Policy, keep_rating: bool) -> 
         policy: of the run.
         keep_rating: leave the rating alone, here or elsewhere the photo has one of the photographer's.
     """
-    score = min(max(verdict.score, 0.0), 1.0)
-    xmp: dict[Name, Change] = {
-        prop.SCORE: f"{score:.4f}",
-        prop.UNCERTAINTY: None if verdict.uncertainty is None else f"{verdict.uncertainty:.4f}",
-        prop.MODEL: verdict.model,
-        prop.MODEL_HASH: verdict.model_hash,
-    }
+    score = None if verdict.score is None else min(max(verdict.score, 0.0), 1.0)
+    xmp = {} if score is None else _score(score, verdict)
     exif = None
     if verdict.rating_by == "photographer":
         xmp |= _photographers_rating(said, verdict.stars, policy)
         if said.exif is not None:
             exif = ExifRating(max(verdict.stars, 0), prop.microsoft_rating(verdict.stars))
-    elif not keep_rating:
+    elif not keep_rating and score is not None:
         xmp |= _rating(said, verdict.stars, policy)
         if said.exif is not None:
             exif = ExifRating(max(verdict.stars, 0), prop.percent(score, verdict.stars))
     elif _is_replaced(said):
         # Ours is history. Should the photographer set the same stars one day, they must not seem to be ours.
         xmp[prop.OUR_RATING] = None
-    xmp |= _keywords(said, prop.keyword(score), policy)
+    if score is not None:
+        xmp |= _keywords(said, prop.keyword(score), policy)
     xmp = {name: change for name, change in xmp.items() if not _says_already(said, name, change)}
     exif = None if exif == said.exif else exif
-    if xmp or exif is not None:  # a file that says all else is not touched for the date
+    if score is not None and (
+        xmp or exif is not None
+    ):  # a file that says all else is not touched for the date
         scored_at = verdict.scored_at.astimezone(timezone.utc).strftime(prop.TIME_FORMAT)
         xmp |= {} if said.text(prop.SCORED_AT) == scored_at else {prop.SCORED_AT: scored_at}
     return Wanted(xmp, exif)
@@ -169,6 +168,15 @@ def _ratings_in_words(said: Said) -> str:
         *(f"{text} % for Windows" for name in prop.MICROSOFT_RATINGS if (text := said.text(name))),
     ]
     return ", ".join(text for text in given if text) or "none"
+
+
+def _score(score: float, verdict: Verdict) -> dict[Name, Change]:
+    return {
+        prop.SCORE: f"{score:.4f}",
+        prop.UNCERTAINTY: None if verdict.uncertainty is None else f"{verdict.uncertainty:.4f}",
+        prop.MODEL: verdict.model,
+        prop.MODEL_HASH: verdict.model_hash,
+    }
 
 
 def _rating(said: Said, stars: int, policy: Policy) -> dict[Name, Change]:
