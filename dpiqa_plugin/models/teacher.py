@@ -26,7 +26,13 @@ from dpiqa_plugin.models.decoder import QualityFeatureDecoder
 from dpiqa_plugin.models.latent_encoder import LatentEncoder, build_latent_encoder
 from dpiqa_plugin.models.prediction import QualityPrediction
 from dpiqa_plugin.models.squash import squash
-from dpiqa_plugin.models.unet_features import build_unet, up_block_features
+from dpiqa_plugin.models.text_condition import KeptCondition, KeysValues
+from dpiqa_plugin.models.unet_features import (
+    build_unet,
+    cross_attentions,
+    keys_and_values,
+    up_block_features,
+)
 from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE
 from dpiqa_plugin.weights_file import about, is_safetensors
 
@@ -121,6 +127,7 @@ class Teacher(nn.Module):
             config.unet_channels, config.decoder_width, MAP_CHANNELS, config.map_size
         )
         self.register_buffer("prompt_embeddings", None, persistent=False)
+        self._kept_condition = KeptCondition()
 
     def set_prompt_embeddings(self, embeddings: Tensor) -> None:
         """Set the condition: CLIP's embeddings of the prompts, shape ``config.prompt_shape``."""
@@ -157,6 +164,15 @@ class Teacher(nn.Module):
         if self.prompt_embeddings is None:
             raise RuntimeError("the teacher has no prompt embeddings yet; call set_prompt_embeddings first")
         image = squash(image, self.config.image_size)
-        condition = self.text_adapter(self.prompt_embeddings, self.gamma)
         latent = self.encode(image) if latent is None else latent
-        return up_block_features(self.unet, latent, condition, self.img_adapter(image))
+        return up_block_features(
+            self.unet, latent, self._prompts(self.prompt_embeddings), self.img_adapter(image)
+        )
+
+    def _prompts(self, embeddings: Tensor) -> KeysValues:
+        sources = [embeddings, self.gamma, *self.text_adapter.parameters()]
+        for attention in cross_attentions(self.unet):
+            sources += [attention.to_k.weight, attention.to_v.weight]
+        return self._kept_condition.get(
+            sources, lambda: keys_and_values(self.unet, self.text_adapter(embeddings, self.gamma))
+        )
