@@ -12,6 +12,9 @@ from torch import Tensor
 
 TIMESTEP = 1
 
+KeysValues = list[tuple[Tensor, Tensor]]
+"""Of each cross-attention in the U-Net's order: keys and values, each (1, heads, prompts, width)."""
+
 
 def build_unet(channels: Sequence[int], layers: int, norm_groups: int, prompt_width: int) -> Any:
     """Build Stable Diffusion 1.5's U-Net, whose block types and heads are diffusers' defaults.
@@ -25,27 +28,46 @@ def build_unet(channels: Sequence[int], layers: int, norm_groups: int, prompt_wi
         norm_num_groups=norm_groups,
         cross_attention_dim=prompt_width,
     )
-    for name, module in unet.named_modules():
-        if name.endswith(".attn2"):
-            module.set_processor(_SharedPromptAttention())
+    for index, attention in enumerate(cross_attentions(unet)):
+        attention.set_processor(_PromptAttention(index))
     return unet
 
 
+def cross_attentions(unet: Any) -> list[Any]:
+    """The U-Net's attentions to the prompts."""
+    return [module for name, module in unet.named_modules() if name.endswith(".attn2")]
+
+
+def keys_and_values(unet: Any, condition: Tensor) -> KeysValues:
+    """Project adapted prompt embeddings (prompts, width) for every cross-attention."""
+    attentions = cross_attentions(unet)
+    condition = condition[None].to(stream_type(unet))
+    return [
+        (_by_head(each, each.to_k(condition)), _by_head(each, each.to_v(condition))) for each in attentions
+    ]
+
+
+def stream_type(unet: Any) -> torch.dtype:
+    """What the sums that run through the U-Net are in: the type of its norms."""
+    dtype: torch.dtype = unet.conv_norm_out.weight.dtype
+    return dtype
+
+
 def up_block_features(
-    unet: Any, latent: Tensor, condition: Tensor, residuals: Sequence[Tensor]
+    unet: Any, latent: Tensor, prompts: KeysValues, residuals: Sequence[Tensor]
 ) -> list[Tensor]:
     """Walk the U-Net's blocks up to the last up block; its output convolution is not run.
 
     Args:
         unet: a ``UNet2DConditionModel`` with three cross-attention levels and one plain level.
         latent: (N, 4, S, S).
-        condition: adapted prompt embeddings (prompts, width), the same for all photos.
+        prompts: from `keys_and_values`, the same for all photos.
         residuals: the image adapter's maps, one a down block, added as T2I-Adapter does.
 
     Returns:
         Outputs of up blocks 0, 1, 2, 3.
     """
-    prompts = condition[None]
+    latent = latent.to(stream_type(unet))
     time = _time_embedding(unet, latent)
     sample = unet.conv_in(latent)
     skips = [sample]
@@ -63,24 +85,26 @@ def up_block_features(
     return features
 
 
-class _SharedPromptAttention:
-    """Attention to prompts that all photos of a batch share: keys and values are projected once for all.
+class _PromptAttention:
+    """Attention to prompts whose keys and values are there already, one set for all photos of a batch.
 
-    They live as long as one forward. Kept longer they would be wrong after every step of an optimiser, since
-    the text adapter before them and the projections themselves are trained.
+    diffusers hands them down to it in the place of the prompts.
     """
+
+    def __init__(self, index: int) -> None:
+        self._index = index
 
     def __call__(
         self,
         attn: Any,
         hidden_states: Tensor,
-        encoder_hidden_states: Tensor,
+        encoder_hidden_states: KeysValues,
         attention_mask: Tensor | None = None,
     ) -> Tensor:
-        """Attend from hidden_states (N, positions, C) to encoder_hidden_states (1, prompts, width)."""
+        """Attend from hidden_states (N, positions, C) to this attention's of `keys_and_values`."""
         query = _by_head(attn, attn.to_q(hidden_states))
-        key, value = (_by_head(attn, project(encoder_hidden_states)) for project in (attn.to_k, attn.to_v))
-        shape = (len(query), -1, -1, -1)
+        key, value = encoder_hidden_states[self._index]
+        shape = (len(query), -1, -1, -1)  # expanded, not repeated: no copy a photo
         attended = F.scaled_dot_product_attention(query, key.expand(shape), value.expand(shape))
         projection, dropout = attn.to_out
         mixed: Tensor = dropout(projection(attended.transpose(1, 2).flatten(2)))
@@ -99,7 +123,7 @@ def _time_embedding(unet: Any, latent: Tensor) -> Tensor:
 
 
 def _down(
-    block: Any, sample: Tensor, time: Tensor, prompts: Tensor, residual: Tensor
+    block: Any, sample: Tensor, time: Tensor, prompts: KeysValues, residual: Tensor
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     if _attends(block):
         result: tuple[Tensor, tuple[Tensor, ...]] = block(
