@@ -161,9 +161,7 @@ def take(tour: Tour, count: int) -> None:
     tour.shoot("desktop-map", after=4)
     tour.keys("m", "g", "Home", "Right", "c")
     tour.shoot("desktop-compare", after=3)
-    tour.keys("g", "question")
-    tour.shoot("desktop-keys")
-    tour.keys("Escape", "ctrl+z", "ctrl+z", "ctrl+z", "ctrl+z", "ctrl+z")
+    tour.keys("g", "question", "Escape", "ctrl+z", "ctrl+z", "ctrl+z", "ctrl+z", "ctrl+z")
     tour.wait_for_marks(0)
     tour.keys("ctrl+q")
 

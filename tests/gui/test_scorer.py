@@ -54,7 +54,7 @@ def test_bursts_are_told_while_photos_come_in(start, score, make_photos):
 
 
 def test_a_job_that_is_held_goes_on_when_it_may(start, score, make_photos):
-    answers = start(ailing_backends.slow).ask(score(make_photos(30)))
+    answers = start(ailing_backends.slow).ask(score(make_photos(16)))
     answers.hold(True)
     time.sleep(2)
     answers.waiting.put(("mark", None))
@@ -62,17 +62,17 @@ def test_a_job_that_is_held_goes_on_when_it_may(start, score, make_photos):
     coming = iter(answers)
     while (message := next(coming))[0] != "mark":
         before.append(message)
-    assert len(scored(before)) < 30  # a batch was at hand
+    assert len(scored(before)) < 16  # a batch was at hand
     answers.hold(False)
-    assert len(scored(before)) + len(scored(coming)) == 30
+    assert len(scored(before)) + len(scored(coming)) == 16
 
 
 def test_a_job_that_is_cancelled_ends_after_the_photos_at_hand(start, score, make_photos):
     scorer = start(ailing_backends.slow)
-    answers = scorer.ask(score(make_photos(30)))
+    answers = scorer.ask(score(make_photos(16)))
     answers.cancel()
-    assert len(scored(answers)) < 30
-    assert len(scored(scorer.ask(score(make_photos(30))))) == 30  # and the next one is done
+    assert len(scored(answers)) < 16
+    assert len(scored(scorer.ask(score(make_photos(16))))) == 16  # and the next one is done
 
 
 def test_a_model_in_the_other_process_says_what_it_says_here(start):

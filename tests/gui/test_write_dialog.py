@@ -211,6 +211,18 @@ def test_on_another_scale_ratings_are_written_and_no_scores(make_photos, setting
     assert [(row.path, row.text) for row in rows(dialog)] == [(first.path, "stars 4 (was none)")]
 
 
+def test_what_was_done_until_the_dialog_was_closed_can_be_undone(qtbot, make_photos, settings, shown):
+    dialog = shown(WriteDialog(items_of(make_photos(60)), READY, settings))
+    changed, done = [], []
+    dialog.files_changed.connect(changed.extend)
+    dialog.carried_out.connect(done.extend)
+    click(qtbot, dialog.do_button)
+    qtbot.waitUntil(lambda: bool(changed), timeout=20_000)
+    dialog.close()
+    qtbot.waitUntil(lambda: not dialog.isVisible(), timeout=20_000)
+    assert sorted(done) == sorted(changed)
+
+
 @pytest.mark.parametrize("ready", [None, READY])
 def test_ratings_of_photos_without_a_score_are_written(qtbot, make_photos, settings, shown, ready):
     paths = make_photos(5)

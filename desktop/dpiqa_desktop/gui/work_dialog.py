@@ -76,7 +76,7 @@ class WorkDialog(QDialog):
         files_returned: paths of files that are there again.
         files_changed: paths of files whose content was changed, or that were made.
         carried_out: paths of all of these, when the task is done as far as it can be and can be taken back.
-        taken_back: it was.
+        taken_back: it was, as far as it can be. If the user has stopped that, it is not told.
 
     Args:
         task: to be done.
@@ -107,6 +107,7 @@ class WorkDialog(QDialog):
         self._counts: Counter[str] = Counter()
         self._photos = 0
         self._closing = False
+        self._stopped = False
         self._again = False
         self._work = FileWork(self)
         self._work.told.connect(self._take)
@@ -154,6 +155,7 @@ class WorkDialog(QDialog):
         """Close; while it works, stop first."""
         if self._work.running:
             self._closing = self._phase == "planning" or self._closing
+            self._stopped = True
             self._work.cancel()
             self.close_button.setEnabled(False)
             self.close_button.setText(self.tr("Stopping…"))
@@ -188,6 +190,7 @@ class WorkDialog(QDialog):
 
     def _begin(self, phase: Phase) -> None:
         self._phase = phase
+        self._stopped = False
         self._counts.clear()
         self._photos = 0
         self.trouble.hide()
@@ -237,6 +240,7 @@ class WorkDialog(QDialog):
 
     def _ended(self, why: str | None) -> None:
         if self._closing:
+            self._say_what_can_be_undone(stopped=True)
             super().reject()
             return
         if self._again:
@@ -247,14 +251,17 @@ class WorkDialog(QDialog):
             self.trouble.setText(why)
             self.trouble.show()
         after: dict[Phase, Phase] = {"planning": "planned", "working": "done", "taking back": "taken back"}
+        self._say_what_can_be_undone(stopped=self._stopped or why is not None)
         self._phase = after[self._phase]
         self._show()
-        if self._phase == "done" and self._done and self._task.can_take_back:
-            self.carried_out.emit(self._done)
-        elif self._phase == "taken back":
-            self.taken_back.emit()
         if self._phase == "planned" and why is not None:
             self.do_button.setEnabled(False)
+
+    def _say_what_can_be_undone(self, stopped: bool) -> None:
+        if self._phase == "working" and self._done and self._task.can_take_back:
+            self.carried_out.emit(self._done)
+        elif self._phase == "taking back" and not stopped:  # else the rest can be tried again
+            self.taken_back.emit()
 
     def _show(self) -> None:
         """Say where it is, and offer what can be done now."""
