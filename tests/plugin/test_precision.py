@@ -42,7 +42,7 @@ def photos(count=2):
 def test_halves_are_close_and_give_float32(half, teacher):
     exact = teacher(photos())
     teacher.compute_in(half)
-    score, quality_map = teacher(photos())
+    score, quality_map, _ = teacher(photos())
     assert score.dtype == quality_map.dtype == torch.float32
     assert not torch.equal(score, exact.score)
     torch.testing.assert_close(score, exact.score, rtol=0, atol=CLOSE[half])
@@ -193,7 +193,7 @@ def test_the_decoder_resizes_and_convolves_in_any_order(sides):
     features = [
         torch.randn(2, channels, side, side) for channels, side in zip((24, 16, 16, 8), sides, strict=True)
     ]
-    score, quality_map = decoder(features)
+    score, quality_map, _ = decoder(features)
     expected_score, expected_map = resized_first(decoder, features)
     torch.testing.assert_close(quality_map, expected_map, rtol=0, atol=1e-5)
     torch.testing.assert_close(score, expected_score, rtol=0, atol=1e-5)
