@@ -64,22 +64,56 @@ class QualityFeatureDecoder(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> QualityPrediction:
         """Decode up blocks 0 to 3 into score (N, 1) and map (N, 8, S, S), S the latent's side."""
-        size = (self.map_size, self.map_size)
-        up3, up2, up1, up0 = (F.interpolate(x, size, mode="bicubic") for x in reversed(features))
+        up0, up1, up2, up3 = features
         fused = torch.cat(
             [
-                self.se1(self.conv1(up3)),
-                self.se2(self.conv2(up2)),
-                self.se3(self.conv3(up1)),
-                self.se4(self.conv4(up0)),
+                self.se1(_convolve_resized(self.conv1, up3, self.map_size)),
+                self.se2(_convolve_resized(self.conv2, up2, self.map_size)),
+                self.se3(_convolve_resized(self.conv3, up1, self.map_size)),
+                self.se4(_convolve_resized(self.conv4, up0, self.map_size)),
             ],
             dim=1,
         )
-        quality_map = self._to_map(self.se_fuse(self.fuse_conv(fused)))
+        quality_map = self._to_map(self.se_fuse(self.fuse_conv(fused))).to(self.fc1.weight.dtype)
         hidden = F.relu(self.fc2(F.relu(self.fc1(quality_map.flatten(1)))))
         return QualityPrediction(score_of(hidden, self.fc3), quality_map)
 
+    def before_the_score(self) -> list[nn.Module]:
+        """All that run up to the map; the three linear layers after it make a single number of it."""
+        convolutions = [self.conv1, self.conv2, self.conv3, self.conv4, self.fuse_conv]
+        excitations = [self.se1, self.se2, self.se3, self.se4, self.se_fuse]
+        return [*convolutions, *excitations, *self._squeezing()]
+
     def _to_map(self, fused: Tensor) -> Tensor:
-        for conv in (self.conv_score1, self.conv_score2, self.conv_score3):
+        for conv in self._squeezing():
             fused = F.relu(conv(fused))
         return fused
+
+    def _squeezing(self) -> tuple[nn.Module, ...]:
+        return self.conv_score1, self.conv_score2, self.conv_score3
+
+
+def _convolve_resized(conv: nn.Conv2d, features: Tensor, size: int) -> Tensor:
+    """``conv(F.interpolate(features, size, mode="bicubic"))`` of a 3 x 3 convolution with padding 1.
+
+    A resize mixes positions and a tap of the convolution mixes channels, so either may come first. The taps
+    are applied to the small map: of 16 x 16 positions to 64 x 64 that is a sixteenth of the multiplications.
+    """
+    features = features.to(conv.weight.dtype)
+    if features.shape[-1] == size:
+        convolved: Tensor = conv(features)
+        return convolved
+    taps = conv.weight.permute(2, 3, 0, 1).flatten(0, 2)[:, :, None, None]
+    mixed = F.conv2d(features, taps)
+    mixed = mixed.view(len(mixed), *conv.kernel_size, conv.out_channels, *mixed.shape[2:])
+    resize = _resizes(features.shape[-1], size).to(mixed)
+    assert conv.bias is not None
+    resized = torch.einsum("njiost,jys,ixt->noyx", mixed, resize, resize)
+    return resized + conv.bias.to(resized.dtype)[:, None, None]
+
+
+def _resizes(small: int, size: int) -> Tensor:
+    """Matrices (3, size, small) that resize a column and shift it by a tap's place: up, not, down."""
+    resize = F.interpolate(torch.eye(small)[None, None], (size, small), mode="bicubic")[0, 0]
+    padded = F.pad(resize, (0, 0, 1, 1))
+    return torch.stack([padded[tap : tap + size] for tap in range(3)])

@@ -23,16 +23,20 @@ from torch import Tensor, nn
 from dpiqa_plugin.errors import WeightsError
 from dpiqa_plugin.models.adapters import TextAdapter
 from dpiqa_plugin.models.decoder import QualityFeatureDecoder
+from dpiqa_plugin.models.kept import Kept
 from dpiqa_plugin.models.latent_encoder import LatentEncoder, build_latent_encoder
+from dpiqa_plugin.models.precision import multiply_in_bfloat16
 from dpiqa_plugin.models.prediction import QualityPrediction
 from dpiqa_plugin.models.squash import squash
-from dpiqa_plugin.models.text_condition import KeptCondition, KeysValues
 from dpiqa_plugin.models.unet_features import (
+    KeysValues,
     build_unet,
     cross_attentions,
     keys_and_values,
+    stream_type,
     up_block_features,
 )
+from dpiqa_plugin.models.winograd import shorten
 from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE
 from dpiqa_plugin.weights_file import about, is_safetensors
 
@@ -113,6 +117,7 @@ class Teacher(nn.Module):
 
     prompt_embeddings: Tensor | None
     vae: LatentEncoder
+    QFD: QualityFeatureDecoder
 
     def __init__(self, config: TeacherConfig | None = None) -> None:
         super().__init__()
@@ -127,7 +132,10 @@ class Teacher(nn.Module):
             config.unet_channels, config.decoder_width, MAP_CHANNELS, config.map_size
         )
         self.register_buffer("prompt_embeddings", None, persistent=False)
-        self._kept_condition = KeptCondition()
+        # 37 million numbers for the published config: 148 MB in float32.
+        self._kept_prompts: Kept[KeysValues] = Kept()
+        shorten(self)
+        self.computes_in = torch.float32
 
     def set_prompt_embeddings(self, embeddings: Tensor) -> None:
         """Set the condition: CLIP's embeddings of the prompts, shape ``config.prompt_shape``."""
@@ -136,6 +144,31 @@ class Teacher(nn.Module):
                 f"embeddings must have shape {self.config.prompt_shape}, got {tuple(embeddings.shape)}"
             )
         self.prompt_embeddings = embeddings.to(self.gamma)
+
+    @torch.inference_mode(False)  # or the weights would not count their changes, and nothing could be kept
+    @torch.no_grad()
+    def compute_in(self, dtype: torch.dtype) -> None:
+        """Convert the weights so that scores come faster, within some thousandths; see `precision`.
+
+        What rounding took from the weights does not come back with float32. In any type, photos and
+        predictions are float32, and the layers after the map compute in it: a score is one number, and
+        bfloat16's steps are 1/256 below 1.
+
+        Args:
+            dtype: float32; float16, which all before the map then is; or bfloat16, in which the U-Net's
+                blocks multiply, except where `winograd` is as fast in float32. The VAE and the decoder are
+                made of little else, and the image adapter is small.
+        """
+        self.float()
+        if dtype == torch.float16:
+            for part in (self.vae, self.unet, self.img_adapter, *self.QFD.before_the_score()):
+                nn.Module.to(part, dtype)  # diffusers' own warns of float16, whatever the model
+        elif dtype == torch.bfloat16:
+            for block in (*self.unet.down_blocks, self.unet.mid_block, *self.unet.up_blocks):
+                multiply_in_bfloat16(block)
+        elif dtype != torch.float32:
+            raise ValueError(f"dtype must be float32, float16 or bfloat16, got {dtype}")
+        self.computes_in = dtype
 
     def forward(self, image: Tensor, latent: Tensor | None = None) -> QualityPrediction:
         """Judge a batch of photos.
@@ -151,7 +184,8 @@ class Teacher(nn.Module):
         Raises:
             RuntimeError: the prompt embeddings have not been set.
         """
-        return self.QFD(self.features(image, latent))  # type: ignore[no-any-return]
+        prediction: QualityPrediction = self.QFD(self.features(image, latent))
+        return prediction
 
     def encode(self, image: Tensor) -> Tensor:
         """Give the VAE's latents (N, 4, 64, 64) of photos as in `forward`. No training changes them."""
@@ -165,14 +199,14 @@ class Teacher(nn.Module):
             raise RuntimeError("the teacher has no prompt embeddings yet; call set_prompt_embeddings first")
         image = squash(image, self.config.image_size)
         latent = self.encode(image) if latent is None else latent
-        return up_block_features(
-            self.unet, latent, self._prompts(self.prompt_embeddings), self.img_adapter(image)
-        )
+        residuals = self.img_adapter(image.to(stream_type(self.unet)))
+        prompts = self._prompts(self.prompt_embeddings)
+        return up_block_features(self.unet, latent, prompts, residuals)
 
     def _prompts(self, embeddings: Tensor) -> KeysValues:
         sources = [embeddings, self.gamma, *self.text_adapter.parameters()]
         for attention in cross_attentions(self.unet):
             sources += [attention.to_k.weight, attention.to_v.weight]
-        return self._kept_condition.get(
+        return self._kept_prompts.get(
             sources, lambda: keys_and_values(self.unet, self.text_adapter(embeddings, self.gamma))
         )

@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
-from dpiqa_plugin.models.text_condition import KeysValues
-
 TIMESTEP = 1
+
+KeysValues = list[tuple[Tensor, Tensor]]
+"""Of each cross-attention in the U-Net's order: keys and values, each (1, heads, prompts, width)."""
 
 
 def build_unet(channels: Sequence[int], layers: int, norm_groups: int, prompt_width: int) -> Any:
@@ -39,13 +40,17 @@ def cross_attentions(unet: Any) -> list[Any]:
 
 def keys_and_values(unet: Any, condition: Tensor) -> KeysValues:
     """Project adapted prompt embeddings (prompts, width) for every cross-attention."""
+    attentions = cross_attentions(unet)
+    condition = condition[None].to(stream_type(unet))
     return [
-        (
-            _by_head(attention, attention.to_k(condition[None])),
-            _by_head(attention, attention.to_v(condition[None])),
-        )
-        for attention in cross_attentions(unet)
+        (_by_head(each, each.to_k(condition)), _by_head(each, each.to_v(condition))) for each in attentions
     ]
+
+
+def stream_type(unet: Any) -> torch.dtype:
+    """What the sums that run through the U-Net are in: the type of its norms."""
+    dtype: torch.dtype = unet.conv_norm_out.weight.dtype
+    return dtype
 
 
 def up_block_features(
@@ -62,6 +67,7 @@ def up_block_features(
     Returns:
         Outputs of up blocks 0, 1, 2, 3.
     """
+    latent = latent.to(stream_type(unet))
     time = _time_embedding(unet, latent)
     sample = unet.conv_in(latent)
     skips = [sample]

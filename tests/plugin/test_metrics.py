@@ -16,7 +16,7 @@ from dpiqa_plugin.cards import CARDS
 from dpiqa_plugin.errors import MissingExtraError, WeightsError
 from dpiqa_plugin.prompt_embeddings import SHAPE
 
-HALF_PRECISION = 1e-3  # the option weights rounds a teacher to float16, pyiqa's load_weights does not
+HALF_PRECISION = 5e-3  # the option weights rounds a teacher to float16 first, pyiqa's load_weights does not
 
 
 @pytest.fixture(scope="module", params=METRICS)
@@ -81,7 +81,7 @@ def test_as_loss_gives_finite_gradients_for_the_photo_alone(subject):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cpu_and_cuda_agree(subject, score, photo):
-    torch.testing.assert_close(create_on("cuda", subject)(photo).cpu(), score, rtol=0, atol=1e-3)
+    torch.testing.assert_close(create_on("cuda", subject)(photo).cpu(), score, rtol=0, atol=5e-3)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -181,20 +181,16 @@ def test_prompt_embeddings_steer_the_teacher(teacher, photo, tmp_path):
     assert not torch.equal(pyiqa.create_metric("dpiqa", device="cpu", **options)(photo), score)
 
 
-def test_fast_precision_is_exact_on_the_cpu(teacher, photo):
-    fast, exact = (create_on("cpu", teacher, precision=name) for name in ("fast", "exact"))
-    assert torch.equal(fast(photo), exact(photo))
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_fast_precision_is_close_on_cuda(teacher, photo):
-    fast, exact = (create_on("cuda", teacher, precision=name) for name in ("fast", "exact"))
+def test_the_default_precision_is_close_on_cuda(teacher, photo):
+    fast, exact = (create_on("cuda", teacher, precision=name) for name in ("auto", "exact"))
     assert fast(photo).dtype == torch.float32
-    torch.testing.assert_close(fast(photo), exact(photo), rtol=0, atol=0.02)
+    assert not torch.equal(fast(photo), exact(photo))
+    torch.testing.assert_close(fast(photo), exact(photo), rtol=0, atol=0.005)
 
 
 def test_an_unknown_precision_is_refused(teacher):
-    with pytest.raises(ValueError, match=r"\('exact', 'fast'\), got 'half'"):
+    with pytest.raises(ValueError, match=r"\('auto', 'exact'\), got 'half'"):
         create_on("cpu", teacher, precision="half")
 
 

@@ -60,6 +60,15 @@ def test_what_is_kept_in_inference_mode_serves_a_photo_s_gradient(teacher, proje
     assert len(projections) == 1
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_photos_share_the_projected_prompts_in_half_precision_too(dtype, teacher, projections):
+    with torch.inference_mode():
+        teacher.compute_in(dtype)
+        for seed in range(3):
+            teacher(photo(seed))
+    assert len(projections) == 1
+
+
 def add_in_place(teacher):
     with torch.no_grad():
         cross_attention(teacher).to_v.weight.add_(0.1)

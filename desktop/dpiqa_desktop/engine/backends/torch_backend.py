@@ -121,7 +121,7 @@ class TorchBackend:
         images = self._torch.from_numpy(stack).to(self._device).permute(0, 3, 1, 2).float().div(255)
         if maps and self._ours:
             with self._torch.inference_mode():
-                score, map_ = self._metric.net.model(images)
+                score, map_ = self._metric.net.predict(images)
             return Judgement(_numbers(score), map_.float().cpu().numpy())
         output = self._metric(images)
         scores = _numbers(output[0] if isinstance(output, tuple) else output)

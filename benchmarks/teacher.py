@@ -1,0 +1,321 @@
+"""How fast the teacher is, and how far from exact, in one run on the machine at hand.
+
+    python benchmarks/teacher.py --student                # on 2 cores about 4 minutes and 8 GB
+    python benchmarks/teacher.py --weights koniq --photos FOLDER --count 20 --repeat 3
+
+Three ways through the same weights: a plain forward (float32, eager, diffusers' own blocks, nothing kept from
+photo to photo), ``precision="exact"`` and ``precision="auto"``; the time of each part of the network; and the
+scores' differences. On a CUDA device also batch sizes, memory and the share of the matrix peak, of this model
+and of the student. Without ``--weights`` they are random, of unit gain; times do not depend on them.
+
+CPU times are those of all threads, which on a busy machine are steadier than the clock's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from dpiqa_plugin.cards import CARDS
+from dpiqa_plugin.checkpoint import build_filled
+from dpiqa_plugin.locate import find_weights
+from dpiqa_plugin.models.precision import fast_type
+from dpiqa_plugin.models.prediction import score_of
+from dpiqa_plugin.models.student import Student
+from dpiqa_plugin.models.teacher import Teacher
+from dpiqa_plugin.models.unet_features import keys_and_values, up_block_features
+from dpiqa_plugin.models.winograd import WinogradConv2d
+from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE, squash
+from dpiqa_plugin.prompt_embeddings import load_prompt_embeddings
+from dpiqa_plugin.teacher_conversion import load_teacher
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
+PHOTOS = (".jpg", ".png", ".webp")
+TEACHER_MACS = 1155e9  # a photo
+STUDENT_MACS = 27e9
+PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12, "4090": 165e12}
+"""Dense float16 or bfloat16 operations a second, by the makers' data sheets (SXM where there are several)."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One forward: its score and the seconds of each part, by the clock and of the CPU."""
+
+    score: float
+    clock: dict[str, float]
+    cpu: dict[str, float]
+
+
+class Stopwatch:
+    """Times parts of a forward, waiting for the GPU where there is one."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.clock: dict[str, float] = {}
+        self.cpu: dict[str, float] = {}
+        self._device = device
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Add what is done inside to a part's time."""
+        self._wait()
+        clock, cpu = time.perf_counter(), time.process_time()
+        yield
+        self._wait()
+        self.clock[name] = self.clock.get(name, 0) + time.perf_counter() - clock
+        self.cpu[name] = self.cpu.get(name, 0) + time.process_time() - cpu
+
+    def _wait(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+
+def main() -> None:
+    """Print the three ways' times and scores, and on a GPU its own tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--weights", help="as the metric's option (default: random ones)")
+    parser.add_argument("--photos", type=Path, default=EXAMPLES, help="folder (default: the examples)")
+    parser.add_argument("--count", type=int, default=3, help="photos to score (default: %(default)s)")
+    parser.add_argument("--repeat", type=int, default=1, help="times each (default: %(default)s)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--student", action="store_true", help="also the student: torch beside OpenVINO")
+    asked = parser.parse_args()
+    device = torch.device(asked.device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    print(f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    paths = sorted(path for path in asked.photos.iterdir() if path.suffix.lower() in PHOTOS)
+    photos = [pixels(path, device) for path in paths[: asked.count]]
+    if asked.student:
+        compare_students(photos, asked.repeat)
+    teacher = build_teacher(asked.weights).to(device)
+    with torch.no_grad(), torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
+        compare(teacher, photos, asked.repeat, device)
+        if device.type == "cuda":
+            fill_the_gpu(teacher, "teacher", TEACHER_MACS, device)
+            student = random_weights(Student).to(device).half().to(memory_format=torch.channels_last)
+            fill_the_gpu(student, "student", STUDENT_MACS, device)
+
+
+def compare(teacher: Teacher, photos: list[Tensor], repeat: int, device: torch.device) -> None:
+    """Time the three ways on the same photos, and compare their scores."""
+    runs = {}
+    # One after the other, not in turns: a change of layout or type would throw away what is kept.
+    teacher.to(memory_format=torch.contiguous_format)
+    with plain_convolutions(teacher):
+        runs["plain"] = timed(plain_forward, teacher, photos * repeat, device)
+    teacher.to(memory_format=torch.channels_last)
+    for way, dtype in (("exact", torch.float32), ("auto", fast_type(device))):
+        teacher.compute_in(dtype)
+        first = timed(kept_forward, teacher, photos[:1], device)[0]
+        runs[way] = timed(kept_forward, teacher, photos * repeat, device)
+        print(f"{way}: {sum(first.clock.values()):.1f} s ({sum(first.cpu.values()):.1f}) for the first photo")
+    report(runs, fast_type(device))
+
+
+def report(runs: dict[str, list[Run]], fast: torch.dtype) -> None:
+    """Print a line a way; medians, so that the first call of each weighs nothing where there are three."""
+    totals = {}
+    print(f"auto computes in {fast}; seconds a photo, CPU seconds in brackets, medians")
+    for way, found in runs.items():
+        clock, cpu = (np.median([sum(times.values()) for times in each]) for each in clocks(found))
+        totals[way] = (clock, cpu)
+        parts = "  ".join(
+            f"{part} {np.median([run.clock[part] for run in found]):.2f} "
+            f"({np.median([run.cpu[part] for run in found]):.2f})"
+            for part in found[0].clock
+        )
+        print(f"{way:>6}  {1 / clock:6.3f} photos/s  {clock:6.2f} s ({cpu:6.2f})  {parts}")
+    for way in ("exact", "auto"):
+        clock, cpu = (plain / ours for plain, ours in zip(totals["plain"], totals[way], strict=True))
+        moved = max(abs(a.score - b.score) for a, b in zip(runs[way], runs["plain"], strict=True))
+        print(
+            f"{way} is {clock:.2f} times as fast as plain by the clock, {cpu:.2f} by CPU time; "
+            f"scores move by {moved:.5f}"
+        )
+    moved = max(abs(a.score - b.score) for a, b in zip(runs["auto"], runs["exact"], strict=True))
+    print(f"auto differs from exact by {moved:.5f} at most on {len(runs['auto'])} photos")
+
+
+def clocks(runs: list[Run]) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+    """The parts' times of all runs, by the clock and of the CPU."""
+    return [run.clock for run in runs], [run.cpu for run in runs]
+
+
+def timed(
+    forward: Callable[..., Tensor], teacher: Teacher, photos: list[Tensor], device: torch.device
+) -> list[Run]:
+    """Run forwards under a stopwatch each."""
+    runs = []
+    for photo in photos:
+        watch = Stopwatch(device)
+        score = forward(teacher, photo, watch)
+        runs.append(Run(score.item(), watch.clock, watch.cpu))
+    return runs
+
+
+def kept_forward(teacher: Teacher, photo: Tensor, watch: Stopwatch) -> Tensor:
+    """The metric's own way, part by part."""
+    with watch.part("VAE"):
+        latent = teacher.encode(photo)
+    with watch.part("U-Net and adapters"):
+        features = teacher.features(photo, latent)
+    with watch.part("decoder"):
+        return teacher.QFD(features).score  # type: ignore[no-any-return]
+
+
+def plain_forward(teacher: Teacher, photo: Tensor, watch: Stopwatch) -> Tensor:
+    """What one would write first: diffusers' modules called, the features resized, then convolved."""
+    assert teacher.prompt_embeddings is not None
+    with watch.part("VAE"):
+        latent = teacher.vae.quant_conv(teacher.vae.encoder(photo)).chunk(2, dim=1)[0] * 0.18215
+    with watch.part("U-Net and adapters"):
+        condition = teacher.text_adapter(teacher.prompt_embeddings, teacher.gamma)
+        prompts = keys_and_values(teacher.unet, condition)
+        features = up_block_features(teacher.unet, latent, prompts, teacher.img_adapter(photo))
+    with watch.part("decoder"):
+        decoder = teacher.QFD
+        size = (decoder.map_size, decoder.map_size)
+        up3, up2, up1, up0 = (F.interpolate(x, size, mode="bicubic") for x in reversed(features))
+        parts = [
+            decoder.se1(decoder.conv1(up3)),
+            decoder.se2(decoder.conv2(up2)),
+            decoder.se3(decoder.conv3(up1)),
+            decoder.se4(decoder.conv4(up0)),
+        ]
+        fused = decoder.se_fuse(decoder.fuse_conv(torch.cat(parts, dim=1)))
+        for conv in (decoder.conv_score1, decoder.conv_score2, decoder.conv_score3):
+            fused = F.relu(conv(fused))
+        hidden = F.relu(decoder.fc2(F.relu(decoder.fc1(fused.flatten(1)))))
+        return score_of(hidden, decoder.fc3)
+
+
+@contextmanager
+def plain_convolutions(teacher: Teacher) -> Iterator[None]:
+    """Convolutions as torch has them."""
+    shortened = [layer for layer in teacher.modules() if isinstance(layer, WinogradConv2d)]
+    for layer in shortened:
+        layer.__class__ = nn.Conv2d
+    yield
+    for layer in shortened:
+        layer.__class__ = WinogradConv2d
+
+
+def fill_the_gpu(model: nn.Module, name: str, macs: float, device: torch.device) -> None:
+    """Larger and larger batches: photos/s, memory, share of the matrix peak; eager and compiled."""
+    peak = next((peak for card, peak in PEAKS.items() if card in torch.cuda.get_device_name(device)), None)
+    print(f"\n{name} in {next(model.parameters()).dtype} and float32")
+    for way in ("eager", "compiled"):
+        forward = model if way == "eager" else torch.compile(model, mode="reduce-overhead")
+        for batch in (1, 2, 4, 8, 16, 32):
+            try:
+                rate, memory = rate_of(forward, batch, model, device)
+            except torch.cuda.OutOfMemoryError:
+                print(f"{way:>9}  batch {batch:>3}  does not fit")
+                break
+            share = f"{2 * macs * rate / peak:.0%} of the matrix peak" if peak else "peak not known"
+            print(f"{way:>9}  batch {batch:>3}  {rate:8.1f} photos/s  {memory:6.2f} GB  {share}", flush=True)
+
+
+def rate_of(
+    forward: Callable[..., object], batch: int, model: nn.Module, device: torch.device
+) -> tuple[float, float]:
+    """Photos a second over ten calls after three, and the most memory in 1e9 bytes."""
+    torch.cuda.reset_peak_memory_stats(device)
+    dtype = torch.float32 if isinstance(model, Teacher) else next(model.parameters()).dtype
+    images = torch.rand(batch, 3, DPIQA_INPUT_SIZE, DPIQA_INPUT_SIZE, device=device).to(dtype)
+    for _ in range(3):
+        forward(images)
+    torch.cuda.synchronize(device)
+    started = time.perf_counter()
+    for _ in range(10):
+        forward(images)
+    torch.cuda.synchronize(device)
+    rate = 10 * batch / (time.perf_counter() - started)
+    return rate, torch.cuda.max_memory_allocated(device) / 1e9
+
+
+def compare_students(photos: list[Tensor], repeat: int) -> None:
+    """The student on the CPU: torch's eager forward beside OpenVINO's, as dpiqa-batch runs it."""
+    import tempfile
+
+    import openvino
+
+    from dpiqa_plugin.openvino_ir import save_ir
+
+    student = random_weights(Student).to("cpu")
+    with tempfile.TemporaryDirectory() as scratch:
+        save_ir(student, DPIQA_INPUT_SIZE, Path(scratch) / "model.xml")
+        core = openvino.Core()
+        network = core.read_model(Path(scratch) / "model.xml")
+        network.reshape({"photo": [1, DPIQA_INPUT_SIZE, DPIQA_INPUT_SIZE, 3]})
+        compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        times: dict[str, list[float]] = {"torch": [], "OpenVINO": []}
+        moved = 0.0
+        for _ in range(repeat):
+            for photo in photos:
+                image = photo.cpu()
+                started = time.process_time()
+                with torch.inference_mode():
+                    score = student(image).score.item()
+                times["torch"].append(time.process_time() - started)
+                pixels_in = (image * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+                started = time.process_time()
+                other = float(compiled({"photo": pixels_in})["score"][0, 0])
+                times["OpenVINO"].append(time.process_time() - started)
+                moved = max(moved, abs(score - other))
+    torch_time, openvino_time = (float(np.median(each)) for each in times.values())
+    print(
+        f"student: torch eager {torch_time:.2f} CPU s a photo, OpenVINO {openvino_time:.2f}, "
+        f"{torch_time / openvino_time:.2f} times as fast; scores move by {moved:.5f}"
+    )
+
+
+def build_teacher(weights: str | None) -> Teacher:
+    """The published teacher, or one of random weights and prompts."""
+    if weights is None:
+        teacher = random_weights(Teacher)
+        teacher.set_prompt_embeddings(torch.randn(teacher.config.prompt_shape) * 0.05)
+        return teacher
+    path = find_weights(CARDS["dpiqa"], weights)
+    teacher = build_filled(Teacher, path, load_teacher).eval().requires_grad_(False)
+    teacher.set_prompt_embeddings(load_prompt_embeddings())
+    return teacher  # type: ignore[no-any-return]
+
+
+def random_weights(build: Callable[[], nn.Module]) -> nn.Module | Teacher:
+    """Build a model whose layers keep the size of what goes through them."""
+    with torch.device("meta"):
+        model = build()
+    model.to_empty(device="cpu").eval().requires_grad_(False)
+    generator = torch.Generator().manual_seed(0)
+    for name, value in model.state_dict().items():
+        if name.endswith("running_var"):
+            value.normal_(0, 0.1, generator=generator).abs_().add_(1)  # or 200 layers' gains would add up
+        elif value.dim() < 2:
+            value.fill_(1 if name.endswith("weight") else 0)
+        else:
+            gain = 1.48 if name.startswith("base_model.") else 1.0
+            value.normal_(0, gain / value[0].numel() ** 0.5, generator=generator)
+    return model
+
+
+def pixels(path: Path, device: torch.device) -> Tensor:
+    """A photo as the metric gets it: (1, 3, 512, 512), range 0..1."""
+    with Image.open(path) as image:
+        photo = torch.from_numpy(squash(image.convert("RGB"), DPIQA_INPUT_SIZE).copy())
+    return photo.permute(2, 0, 1)[None].to(device) / 255
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The short way through a convolution gives what the long one does, and is left where it must be."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from dpiqa_plugin.models.winograd import WinogradConv2d, _convolve, shorten
+
+
+@pytest.fixture
+def layer():
+    layer = nn.Conv2d(128, 136, 3, padding=1).requires_grad_(False)
+    shorten(layer)
+    return layer
+
+
+@pytest.fixture
+def ways(monkeypatch):
+    """How often the short way was taken."""
+    taken = []
+
+    def counted(*arguments):
+        taken.append(1)
+        return _convolve(*arguments)
+
+    monkeypatch.setattr("dpiqa_plugin.models.winograd._convolve", counted)
+    return taken
+
+
+def sample(*shape):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(1))
+
+
+def direct(layer, features):
+    return F.conv2d(features, layer.weight, layer.bias, padding=1)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (35, 130), (64, 34)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+@torch.no_grad()
+def test_it_gives_the_convolution(size, layout, layer, ways):
+    features = sample(2, 128, *size).to(memory_format=layout)
+    torch.testing.assert_close(layer(features), direct(layer, features), rtol=0, atol=1e-4)
+    assert ways
+
+
+@torch.no_grad()
+def test_many_strips_fit_together(layer, monkeypatch):
+    whole = layer(sample(1, 128, 64, 40))
+    monkeypatch.setattr("dpiqa_plugin.models.winograd._IN_CACHE", 1)
+    torch.testing.assert_close(layer(sample(1, 128, 64, 40)), whole, rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+def test_it_leaves_its_input_as_it_was(layer):
+    features = sample(1, 128, 32, 32)
+    before = features.clone()
+    layer(features)
+    assert torch.equal(features, before)
+
+
+@torch.no_grad()
+def test_other_weights_are_noticed(layer):
+    layer(sample(1, 128, 32, 32))
+    layer.weight.mul_(2)
+    features = sample(1, 128, 32, 32)
+    torch.testing.assert_close(layer(features), direct(layer, features), rtol=0, atol=2e-4)
+    other = copy.deepcopy(layer)
+    other.weight.mul_(2)
+    torch.testing.assert_close(other(features), direct(other, features), rtol=0, atol=4e-4)
+    torch.testing.assert_close(layer(features), direct(layer, features), rtol=0, atol=2e-4)
+
+
+def test_gradients_go_the_long_way(layer, ways):
+    features = sample(1, 128, 32, 32).requires_grad_()
+    layer(features).sum().backward()
+    layer.requires_grad_(True)
+    layer(features.detach()).sum().backward()
+    assert features.grad.abs().max() > 0
+    assert layer.weight.grad.abs().max() > 0
+    assert not ways
+
+
+@torch.no_grad()
+def test_small_maps_half_precision_and_autocast_go_the_long_way(layer, ways):
+    layer(sample(1, 128, 31, 64))
+    with torch.autocast("cpu", torch.bfloat16):
+        layer(sample(1, 128, 32, 32))
+    layer.bfloat16()(sample(1, 128, 32, 32).bfloat16())
+    assert not ways
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        nn.Conv2d(127, 128, 3, padding=1),
+        nn.Conv2d(128, 641, 3, padding=1),
+        nn.Conv2d(128, 128, 3),
+        nn.Conv2d(128, 128, 3, padding=1, stride=2),
+        nn.Conv2d(128, 128, 3, padding=1, dilation=2),
+        nn.Conv2d(128, 128, 3, padding=1, groups=2),
+        nn.Conv2d(128, 128, 3, padding=1, padding_mode="reflect"),
+        nn.Conv2d(128, 128, 1),
+    ],
+    ids=str,
+)
+def test_other_convolutions_stay_as_they_are(other):
+    shorten(other)
+    assert type(other) is nn.Conv2d
+
+
+def test_names_of_parameters_stay(layer):
+    assert isinstance(layer, WinogradConv2d)
+    assert list(layer.state_dict()) == ["weight", "bias"]
