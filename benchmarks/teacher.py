@@ -110,9 +110,11 @@ def main() -> None:
 def compare(teacher: Teacher, photos: list[Tensor], repeat: int, device: torch.device) -> None:
     """Time the three ways on the same photos, and compare their scores."""
     runs = {}
-    # One after the other, not in turns: a change of layout or type would throw away what is kept.
+    # One after the other, not in turns: a change of layout or type would throw away what is kept. The first
+    # photo of each way, for which torch chooses its kernels, does not count.
     teacher.to(memory_format=torch.contiguous_format)
     with plain_convolutions(teacher):
+        timed(plain_forward, teacher, photos[:1], device)
         runs["plain"] = timed(plain_forward, teacher, photos * repeat, device)
     teacher.to(memory_format=torch.channels_last)
     for way, dtype in (("exact", torch.float32), ("auto", fast_type(device))):

@@ -19,7 +19,6 @@ from dpiqa_plugin.cards import CARDS
 from dpiqa_plugin.checkpoint import build_filled
 from dpiqa_plugin.errors import MissingExtraError
 from dpiqa_plugin.locate import find_weights
-from dpiqa_plugin.models.prediction import QualityPrediction
 from dpiqa_plugin.prompt_embeddings import load_prompt_embeddings
 from dpiqa_plugin.teacher_conversion import DECODER_PREFIXES, load_teacher
 
@@ -57,7 +56,7 @@ class _Metric(nn.Module):
         return self.predict(image).score
 
     def predict(self, image: Tensor) -> QualityPrediction:
-        """Give all that the model says of the photos that ``forward`` scores."""
+        """Give all that the model says of the photos that `forward` scores."""
         # As pyiqa sets it, but without TF32: its 10 bits of mantissa would show in the third decimal.
         with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
             prediction: QualityPrediction = self.model(image.expand(-1, 3, -1, -1))

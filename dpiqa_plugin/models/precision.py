@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from dpiqa_plugin.models.winograd import WinogradConv2d
 
+_CHEAP = ("time_emb_proj",)  # one position a photo, added to all others
 _TENSOR_CORES = (7, 0)  # compute capability; before it float16 is slow
 
 
@@ -54,8 +55,13 @@ def multiply_in_bfloat16(part: nn.Module) -> None:
 
 
 def _layers(part: nn.Module) -> list[nn.Module]:
-    layers = [layer for layer in part.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
-    return [layer for layer in layers if not isinstance(layer, WinogradConv2d)]
+    return [
+        layer
+        for name, layer in part.named_modules()
+        if isinstance(layer, (nn.Conv2d, nn.Linear))
+        and not isinstance(layer, WinogradConv2d)
+        and not name.endswith(_CHEAP)
+    ]
 
 
 def _to_bfloat16(layer: nn.Module, arguments: tuple[Tensor]) -> tuple[Tensor]:

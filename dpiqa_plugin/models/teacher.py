@@ -155,17 +155,17 @@ class Teacher(nn.Module):
         bfloat16's steps are 1/256 below 1.
 
         Args:
-            dtype: float32; float16, which all before the map then is; or bfloat16, in which the U-Net and the
-                image adapter multiply, except where `winograd` is as fast in float32. The VAE and the decoder
-                are made of little else.
+            dtype: float32; float16, which all before the map then is; or bfloat16, in which the U-Net's
+                blocks multiply, except where `winograd` is as fast in float32. The VAE and the decoder are
+                made of little else, and the image adapter is small.
         """
         self.float()
         if dtype == torch.float16:
             for part in (self.vae, self.unet, self.img_adapter, *self.QFD.before_the_score()):
                 nn.Module.to(part, dtype)  # diffusers' own warns of float16, whatever the model
         elif dtype == torch.bfloat16:
-            multiply_in_bfloat16(self.unet)
-            multiply_in_bfloat16(self.img_adapter)
+            for block in (*self.unet.down_blocks, self.unet.mid_block, *self.unet.up_blocks):
+                multiply_in_bfloat16(block)
         elif dtype != torch.float32:
             raise ValueError(f"dtype must be float32, float16 or bfloat16, got {dtype}")
         self.computes_in = dtype
