@@ -21,6 +21,9 @@ from dpiqa_training.recipes import student as recipe
 from dpiqa_training.recipes.student import train_student
 from dpiqa_training.splits import of_part
 
+# So slow that the student stays what it was: its map may die at the tests' usual rate.
+IDLE = replace(STUDENT, epochs=1, lr=1e-6)
+
 
 @pytest.fixture(autouse=True)
 def _fresh_accelerator():
@@ -51,11 +54,11 @@ def test_score_and_map_are_learnt_on_a_few_photos(train):
 
 
 def test_the_best_epoch_loads_into_the_model_of_the_metric(train):
-    Student(REDUCED).load_state_dict(load_file(train(replace(STUDENT, epochs=1))))
+    Student(REDUCED).load_state_dict(load_file(train(IDLE)))
 
 
 def test_the_teacher_looks_at_mirrored_views_only_where_they_are_trained_on(train, tmp_path):
-    train(replace(STUDENT, epochs=1, flips=False))
+    train(replace(IDLE, flips=False))
     assert len(list(tmp_path.rglob("teacher/**/*.safetensors"))) == 8
     assert not list(tmp_path.rglob("*-flipped.safetensors"))
 
@@ -80,8 +83,7 @@ def test_a_teacher_from_a_file_is_asked_in_the_range_it_was_trained_in(train, ph
     monkeypatch.setattr(
         importlib.import_module("dpiqa_plugin.models.student"), "StudentConfig", lambda: REDUCED
     )
-    # So slow that the student stays what it was: its map may die at the test's usual rate.
-    config = replace(STUDENT, epochs=1, flips=False, lr=1e-6)
+    config = replace(IDLE, flips=False)
     train(config, reduced=False, teacher=str(weights), trunk=trunk)
     entries = [load_file(path) for path in tmp_path.rglob("teacher/**/*.safetensors")]
     found = sorted(entry["teacher_score"].item() for entry in entries)
