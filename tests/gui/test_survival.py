@@ -132,6 +132,10 @@ def test_a_card_that_is_pulled_out_is_told(open_with, make_photos, qtbot):
     ended(qtbot, window)
     assert "is not there any more" in window.messages.text
     assert window.messages.button.text() == "Try again"
+    window.messages.button.click()
+    ended(qtbot, window)
+    assert os.path.basename(folder) in window.messages.text
+    assert window.messages.button.text() == "Try again"
 
 
 def test_files_that_cannot_be_read_are_told_one_by_one(open_with, make_photos, tmp_path, qtbot):

@@ -118,19 +118,19 @@ def test_what_is_up_to_date_is_not_written_again(qtbot, make_photos, settings, s
 
 
 def test_ratings_in_files_stay_and_those_of_the_window_are_written(qtbot, make_photos, settings, shown):
-    paths = make_photos(4)
-    piexif.insert(piexif.dump({"0th": {piexif.ImageIFD.Rating: 5}}), paths[0])
-    piexif.insert(piexif.dump({"0th": {piexif.ImageIFD.Rating: 5}}), paths[1])
-    marks = [Mark(), Mark(2), Mark(4, "rejected"), Mark(None, "picked")]
+    paths = make_photos(5)
+    for rated in (paths[0], paths[1], paths[4]):
+        piexif.insert(piexif.dump({"0th": {piexif.ImageIFD.Rating: 5}}), rated)
+    marks = [Mark(), Mark(2), Mark(4, "rejected"), Mark(None, "picked"), Mark(None, "rejected")]
     items = [PhotoItem(path, 0.5, 3, mark=mark) for path, mark in zip(paths, marks, strict=True)]
     dialog = shown(WriteDialog(items, READY, settings))
-    assert "in 1 your own rating stays" in dialog.text.text()
+    assert "in 2 your own rating stays" in dialog.text.text()
     click(qtbot, dialog.do_button)
     wait_for(qtbot, dialog, "done")
     said = [said_by_photo(path) for path in paths]
-    assert [one.text(prop.RATING) for one in said] == [None, "2", "-1", "3"]
-    assert [one.exif.rating for one in said] == [5, 2, 0, 3]
-    assert [one.text(prop.OUR_RATING) for one in said] == [None, None, None, "3"]
+    assert [one.text(prop.RATING) for one in said] == [None, "2", "-1", "3", None]
+    assert [one.exif.rating for one in said] == [5, 2, 0, 3, 5]
+    assert [one.text(prop.OUR_RATING) for one in said] == [None, None, None, "3", None]
 
 
 def test_every_failure_comes_first_with_its_reason(qtbot, make_photos, settings, shown):

@@ -208,7 +208,9 @@ def test_uncertainty_is_written_where_the_model_has_one_and_taken_out_where_not(
 
 
 def by_the_photographer(stars):
-    return Verdict(0.73214, stars, "dpiqa_lite", "6f6364567c73", NOON, rating_by="photographer")
+    return Verdict(
+        0.73214, stars, "dpiqa_lite", "6f6364567c73", NOON, rating_by="photographer", replaces_rating=True
+    )
 
 
 @pytest.mark.parametrize("document", [said(), said(rating="2", exif=2), said(rating="2", ours="2", exif=2)])

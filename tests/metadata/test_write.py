@@ -618,7 +618,9 @@ def test_the_photographers_stars_from_the_window_replace_a_rating_and_can_be_tak
     before = tree(shoot)
     write(photo)
     ours = tree(shoot)
-    (outcome,) = write(photo, dataclasses.replace(VERDICT, stars=2, rating_by="photographer"))
+    (outcome,) = write(
+        photo, dataclasses.replace(VERDICT, stars=2, rating_by="photographer", replaces_rating=True)
+    )
     assert "stars 2 (was 4" in outcome.summary
     (kept,) = write(photo, BETTER)
     assert kept.rating_kept, "it is theirs from then on"

@@ -14,8 +14,10 @@ from pathlib import Path
 import platformdirs
 from PySide6.QtWidgets import QApplication
 
+from dpiqa_desktop.crash_log import write_crash_log
 from dpiqa_desktop.engine.marks import Marks
 from dpiqa_desktop.engine.store import default_database
+from dpiqa_desktop.exit_codes import ExitCode
 from dpiqa_desktop.gui.fault_reporter import FaultReporter
 from dpiqa_desktop.gui.main_window import MainWindow
 from dpiqa_desktop.gui.recent_folders import recent_folders
@@ -40,14 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     application = make_application()
     reporter = FaultReporter(given)
     scorer = Scorer()
-    window = make_window(scorer, reporter)
-    window.show()
-    folder = asked.folder or next(iter(recent_folders()), None)
-    if folder is not None:
-        window.open(folder)
     try:
+        window = make_window(scorer, reporter)
+        window.show()
+        folder = asked.folder or next(iter(recent_folders()), None)
+        if folder is not None:
+            window.open(folder)
         with few_collections():
             return application.exec()
+    except Exception as error:  # before there is a window to tell of it
+        sys.stderr.write(f"dpiqa-desktop: {write_crash_log(error, given)}\n")
+        return ExitCode.CRASHED
     finally:
         scorer.close()
         reporter.close()

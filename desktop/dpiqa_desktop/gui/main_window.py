@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from PySide6.QtCore import QSize
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QUndoStack
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -137,7 +138,8 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         """Keep how the window looks, and end what works for it."""
-        self.views.show_grid()  # with its panels
+        self.views.show_grid()
+        self._panels.make_way(False)  # also where there were no photos: they are kept as they are now
         save_state(self, self.filter_bar, self.photos.sort_order, self.actions_by_name["recursive"])
         for part in (self.bridge, self._marks, self._maps, self._loader, self.thumbnails):
             part.close()
@@ -164,7 +166,7 @@ class MainWindow(QMainWindow):
     def _lay_out(self) -> None:
         self.setWindowTitle("dpiqa")
         self.setAcceptDrops(True)
-        self.resize(1200, 800)
+        self.resize(QSize(1200, 800).boundedTo(self.screen().availableSize()))
         central = QWidget()
         layout = QVBoxLayout(central)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -95,9 +95,18 @@ def load_quickly(path: str) -> QImage:
     Raises:
         PhotoError: with the reason, whatever is wrong with the file.
     """
+    return jpeg_image(thumbnail(path, QUICK_SIDE))
+
+
+def jpeg_image(data: bytes) -> QImage:
+    """Decode a small JPEG, in any thread.
+
+    Raises:
+        OSError: it is damaged, or none.
+    """
     # Not by QImage.fromData: it holds Python's lock while it waits for one of Qt's, and whoever has that may
     # be waiting for Python to translate a text. That was seen to end in a deadlock.
-    with Image.open(io.BytesIO(thumbnail(path, QUICK_SIDE)), formats=("JPEG",)) as image:
+    with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
         return _image(np.asarray(image.convert("RGB")))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal
 
@@ -56,7 +57,6 @@ class Scoring(QObject):
         self._star_rule = star_rule
         self._job: Job | None = None
         self._last: Progress | None = None
-        self._listed = False
         self.ready: Ready | None = None
         """The model that gave the scores; None before it is known."""
         bridge.opened.connect(self._opened)
@@ -86,8 +86,10 @@ class Scoring(QObject):
             self._model.open(())
             self._empty.show_opening(paths[0])
         metric, device = self._bar.chosen()
-        self._job = Job(tuple(paths), recursive, metric, device)
-        self._last, self._listed, self.ready = None, False, None
+        before, self._job = self._job, Job(tuple(paths), recursive, metric, device)
+        self._last = None
+        if before is None or replace(before, recursive=recursive) != self._job:
+            self.ready = None
         self._bar.show_busy(self.tr("Looking for photos…"))
         self._bridge.start(self._job)
         self.state_changed.emit()
@@ -139,7 +141,6 @@ class Scoring(QObject):
 
     def _opened(self, opened: Opened) -> None:
         assert self._job is not None
-        self._listed = True
         if list(opened.photos) != [item.path for item in self._model.items()]:
             self._model.open(opened.photos, opened.marks)
         if not opened.photos:
@@ -162,7 +163,7 @@ class Scoring(QObject):
     def _ended(self, why: str | None) -> None:
         self._bar.show_idle(self._outcome())
         if why is not None:
-            if self._listed and self._model.items():
+            if self._model.items():  # of a folder that was there until now
                 self._messages.say(why, self.tr("Try again"), self._try_again)
             else:
                 self._empty.show_failure(why)

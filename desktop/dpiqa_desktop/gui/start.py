@@ -19,3 +19,7 @@ def main() -> int:
     from dpiqa_desktop.gui import app
 
     return app.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

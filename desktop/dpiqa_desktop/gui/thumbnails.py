@@ -22,7 +22,7 @@ from PySide6.QtGui import QImage, QPixmap
 
 from dpiqa_desktop.engine.store import file_state
 from dpiqa_desktop.engine.thumbnail import embedded_thumbnail, thumbnail
-from dpiqa_plugin.errors import PhotoError
+from dpiqa_desktop.gui.photo_loader import jpeg_image
 
 SIDE = 384
 """Pixels of the longer side on the disk: the largest tile on a common screen, a medium one on a fine one."""
@@ -139,15 +139,13 @@ class Thumbnails(QObject):
                 return
         try:
             data, finished = self._quickly(path) if quick else (self._slowly(path), True)
-        except (PhotoError, OSError):
-            data, finished = None, True
+            image = QImage() if data is None else _fitted(jpeg_image(data), self._side)
         except Exception:  # whatever a decoder comes up with: the tile says that there is no picture
-            data, finished = None, True
+            image, finished = QImage(), True
         if not finished:
             with self._lock:
                 self._slow.append(path)
-        if (data is not None or finished) and not self._closed:
-            image = QImage() if data is None else _fitted(QImage.fromData(data), self._side)
+        if (finished or not image.isNull()) and not self._closed:
             with contextlib.suppress(RuntimeError):  # the window was closed, and its objects with it
                 self._made.emit(path, image, not finished)
         if not finished and not self._closed:

@@ -77,10 +77,10 @@ def verdict_of(item: PhotoItem, ready: Ready | None, scored_at: datetime) -> Ver
     if ready is None or item.score is None or item.our_stars is None:
         if not is_rated(item):
             raise ValueError(f"{item.path} has neither score nor rating")
-        return Verdict(None, _stars_given(item), "", "", scored_at, rating_by="photographer")
+        return _by_photographer(Verdict(None, 0, "", "", scored_at), item)
     model, _, model_hash = ready.identity.rpartition("-")
     verdict = Verdict(item.score, item.our_stars, model, model_hash, scored_at, uncertainty=item.uncertainty)
-    return replace(verdict, stars=_stars_given(item), rating_by="photographer") if is_rated(item) else verdict
+    return _by_photographer(verdict, item) if is_rated(item) else verdict
 
 
 def is_rated(item: PhotoItem) -> bool:
@@ -88,8 +88,11 @@ def is_rated(item: PhotoItem) -> bool:
     return item.mark.stars is not None or item.mark.flag == "rejected"
 
 
-def _stars_given(item: PhotoItem) -> int:
-    return -1 if item.mark.flag == "rejected" else item.mark.stars or 0
+def _by_photographer(verdict: Verdict, item: PhotoItem) -> Verdict:
+    stars = -1 if item.mark.flag == "rejected" else item.mark.stars or 0
+    # A threshold or a burst rejects many at a time, whatever their files say; stars are given to one photo.
+    given = item.mark.stars is not None
+    return replace(verdict, stars=stars, rating_by="photographer", replaces_rating=given)
 
 
 class _Writing(QObject):

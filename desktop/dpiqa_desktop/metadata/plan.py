@@ -24,8 +24,9 @@ class Verdict:
         model, model_hash: what gave the score; only scores of the same of both can be compared.
         scored_at: with a time zone.
         uncertainty: in the score's unit; None if the model does not say.
-        rating_by: who gave the stars. The photographer's replace any rating that is there, as it is theirs
-            to change, and are not marked as ours.
+        rating_by: who gave the stars. The photographer's are not marked as ours.
+        replaces_rating: the photographer gave this photo these very stars: they replace a rating of theirs
+            that is there.
     """
 
     score: float | None
@@ -35,6 +36,7 @@ class Verdict:
     scored_at: datetime
     uncertainty: float | None = None
     rating_by: Literal["model", "photographer"] = "model"
+    replaces_rating: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def changes(said: Said, verdict: Verdict, policy: Policy, keep_rating: bool) -> 
     score = None if verdict.score is None else min(max(verdict.score, 0.0), 1.0)
     xmp = {} if score is None else _score(score, verdict)
     exif = None
-    if verdict.rating_by == "photographer":
+    if verdict.rating_by == "photographer" and not keep_rating:
         xmp |= _photographers_rating(said, verdict.stars, policy)
         if said.exif is not None:
             exif = ExifRating(max(verdict.stars, 0), prop.microsoft_rating(verdict.stars))
@@ -132,9 +134,8 @@ def changes(said: Said, verdict: Verdict, policy: Policy, keep_rating: bool) -> 
         xmp |= _keywords(said, prop.keyword(score), policy)
     xmp = {name: change for name, change in xmp.items() if not _says_already(said, name, change)}
     exif = None if exif == said.exif else exif
-    if score is not None and (
-        xmp or exif is not None
-    ):  # a file that says all else is not touched for the date
+    # A file that says all else is not touched for the date.
+    if score is not None and (xmp or exif is not None):
         scored_at = verdict.scored_at.astimezone(timezone.utc).strftime(prop.TIME_FORMAT)
         xmp |= {} if said.text(prop.SCORED_AT) == scored_at else {prop.SCORED_AT: scored_at}
     return Wanted(xmp, exif)

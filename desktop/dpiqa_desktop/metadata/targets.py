@@ -136,7 +136,7 @@ def plan_photo(photo: str, verdict: Verdict, settings: Settings, listing: Listin
         family = _Family(photo, listing)
     except OSError as error:
         return [NotWritten.because(photo, error)]
-    replaces = settings.policy.overwrite_ratings or verdict.rating_by == "photographer"
+    replaces = settings.policy.overwrite_ratings or verdict.replaces_rating
     keep = not replaces and family.has_users_rating()
 
     def decide(said: Said) -> Wanted:
