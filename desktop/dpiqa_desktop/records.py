@@ -172,8 +172,8 @@ def write_json(report: Report, path: str) -> None:
     """Write a JSON object a line, in the order of the CSV and with its columns as keys.
 
     A scored photo has no ``error``; what failed has ``path``, ``metric`` and ``error`` only; ``uncertainty``
-    is null where the metric gives none. Pure ASCII; the
-    bytes of a name that are not UTF-8 are escaped as ``\\\\udc80`` to ``\\\\udcff``, as Python does.
+    is null where the metric gives none. Pure ASCII; the bytes of a name that are not UTF-8 are escaped as
+    ``\\\\udc80`` to ``\\\\udcff``, as Python does.
 
     Raises:
         ReportError: as for ``write_csv``.

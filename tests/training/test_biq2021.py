@@ -45,14 +45,26 @@ def test_the_test_part_is_a_table_of_its_own(tmp_path):
     assert [photo.mos for photo in read_test(root)] == [0.7, 0.5]
 
 
-def test_photos_that_were_never_published_are_left_out(tmp_path):
-    root = official(tmp_path, {f"ss03 (700{i}).jpg": "0.5" for i in range(3)})
-    (root / "Images" / "ss03 (7001).jpg").unlink()
+def test_the_photo_that_was_never_published_is_left_out_and_no_other(tmp_path):
+    root = official(tmp_path, dict.fromkeys(["ss02 (1014).jpg", "ss03 (7001).jpg", "ss03 (7002).jpg"], "0.5"))
+    (root / "Images" / "ss02 (1014).jpg").unlink()
     assert len(read_training(root)) == 2
+    (root / "Images" / "ss03 (7001).jpg").unlink()
+    with pytest.raises(DPIQAError, match=r"csv, line 3: there is no photo .*ss03 \(7001\)\.jpg"):
+        read_training(root)
+
+
+def test_a_table_that_is_missing_or_has_other_columns_is_named(tmp_path):
+    root = official(tmp_path, {"ss03 (7001).jpg": "0.5", "ss03 (7002).jpg": "0.7"})
+    with pytest.raises(DPIQAError, match=r"Test \(Images and MOS\)\.csv"):
+        read_test(root)
+    (root / "Test (Images and MOS).csv").write_text("name,score\nss03 (7001).jpg,0.5\n")
+    with pytest.raises(DPIQAError, match=r"line 1: no column Image Name, MOS"):
+        read_test(root)
 
 
 @pytest.mark.parametrize(
-    ("mos", "reason"), [("good", "could not convert"), ("71.2", "0..1"), ("", "could not convert")]
+    ("mos", "reason"), [("good", "from 0 to 1, got 'good'"), ("71.2", "got '71.2'"), ("", "got ''")]
 )
 def test_a_malformed_row_is_named_by_file_and_line(tmp_path, mos, reason):
     root = official(tmp_path, {"ss03 (7001).jpg": "0.5", "ss03 (7002).jpg": mos})

@@ -130,6 +130,7 @@ def test_the_report_holds_every_figure_of_every_data_set(greys, tmp_path):
         "photo": str(greys[23].path),
         "mos": greys[23].mos,
         "scores": {"bright": pytest.approx(230 / 255), "constant": 0.5},
+        "uncertainties": {},
     }
     assert data["comparisons"][1]["agreement"]["srcc"] is None
     with Image.open(files[3]) as plot:

@@ -180,6 +180,9 @@ def _plain(evaluation: Evaluation) -> Any:
                     "photo": str(photo.path),
                     "mos": photo.mos,
                     "scores": {metric: float(scores[index]) for metric, scores in some.scores.items()},
+                    "uncertainties": {
+                        metric: float(values[index]) for metric, values in some.uncertainties.items()
+                    },
                 }
                 for some in evaluation.scored
                 for index, photo in enumerate(some.photos)

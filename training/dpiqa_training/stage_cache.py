@@ -17,7 +17,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from dpiqa_plugin.models.lite import EarlyStages, Lite, pooled_statistics
+from dpiqa_plugin.atomic import replacing
+from dpiqa_plugin.models.lite import FROZEN_BLOCKS, EarlyStages, Lite, pooled_statistics
+from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 
 _BATCH = 16
 
@@ -85,7 +87,8 @@ def all_statistics(model: Lite, photos: StageCache, path: Path, device: str) -> 
         for start in tqdm(range(0, len(photos), _BATCH), desc=late_path.stem, unit="batch", smoothing=0):
             early = photos.stages(list(range(start, min(start + _BATCH, len(photos)))))
             found.append(pooled_statistics(model.late_stages(early.map.to(device))).cpu().numpy())
-        np.save(late_path, np.concatenate(found))
+        with replacing(late_path) as beside, beside.open("wb") as file:
+            np.save(file, np.concatenate(found))
     both = np.concatenate([photos.statistics, np.load(late_path)], axis=1)
     return torch.from_numpy(both).to(device)
 
@@ -118,8 +121,8 @@ def _compute(model: Lite, photos: Dataset[Tensor], path: Path, device: str) -> n
 
 
 def _key(model: Lite, names: Iterable[str]) -> str:
-    digest = hashlib.sha256("\n".join(names).encode())
-    frozen = ("trunk.conv_stem", "trunk.bn1", "trunk.blocks.0", "trunk.blocks.1", "trunk.blocks.2")
+    digest = hashlib.sha256("\n".join([str(LITE_INPUT_SIZE), *names]).encode())
+    frozen = ("trunk.conv_stem", "trunk.bn1", *(f"trunk.blocks.{group}." for group in range(FROZEN_BLOCKS)))
     for name, value in model.state_dict().items():
         if name.startswith(frozen):
             digest.update(value.cpu().numpy().tobytes())

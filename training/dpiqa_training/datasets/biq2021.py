@@ -7,14 +7,14 @@ MOS is published on 0..1 and is used as it is.
 
 from __future__ import annotations
 
-import csv
 import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from dpiqa_plugin.errors import DPIQAError
-from dpiqa_training.datasets.labelled import LabelledPhoto
+from dpiqa_training.datasets import LabelledPhoto
+from dpiqa_training.datasets.labels_table import Row, read_csv
 
 VALIDATION_LIST = Path(__file__).with_name("biq2021_validation.txt")
 """The blocks of a hundred numbers that are held out of the training part: subset and first number."""
@@ -22,6 +22,7 @@ VALIDATION_LIST = Path(__file__).with_name("biq2021_validation.txt")
 BLOCK = 100
 _SIZES = {"ss01": 2000, "ss02": 2000, "ss03": 8000}
 _OFFICIAL = {"train": "Train (Images and MOS).csv", "test": "Test (Images and MOS).csv"}
+_NEVER_UPLOADED = "ss02 (1014).jpg"  # listed in the published table
 _NAME = re.compile(r"(ss0[123]) \((\d+)\)\.jpg")
 
 
@@ -98,34 +99,23 @@ def _read_part(root: Path, part: str) -> list[LabelledPhoto]:
 
 
 def _read_small(table: Path) -> Iterator[LabelledPhoto]:
-    for line, row in _rows(table):
-        yield _labelled(table, line, table.parent / "images" / row["name"], row["mos"])
+    for row in read_csv(table, ("name", "mos")):
+        yield _labelled(row, table.parent / "images" / str(row.cells["name"]), "mos")
 
 
 def _read_official(table: Path) -> Iterator[LabelledPhoto]:
-    for line, row in _rows(table):
-        path = table.parent / "Images" / row["Image Name"]
-        # The published table lists photos that were never uploaded (ss02 (1014).jpg).
-        if path.is_file():
-            yield _labelled(table, line, path, row["MOS"])
+    for row in read_csv(table, ("Image Name", "MOS")):
+        name = str(row.cells["Image Name"])
+        if name != _NEVER_UPLOADED:
+            yield _labelled(row, table.parent / "Images" / name, "MOS")
 
 
-def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        for row in reader:
-            yield reader.line_num, row
-
-
-def _labelled(table: Path, line: int, path: Path, mos: str | None) -> LabelledPhoto:
+def _labelled(row: Row, path: Path, mos_column: str) -> LabelledPhoto:
     try:
-        value = float(mos or "")
         subset, _ = _parse_name(path.name)
     except ValueError as error:
-        raise DPIQAError(f"{table}, line {line}: {error}") from error
-    if not 0 <= value <= 1:
-        raise DPIQAError(f"{table}, line {line}: MOS must lie in 0..1, got {value}")
-    return LabelledPhoto(path, value, subset)
+        raise row.error(str(error)) from error
+    return row.photo(path, mos_column, subset, highest=1)
 
 
 def _parse_name(name: str) -> tuple[str, int]:

@@ -28,8 +28,10 @@ class Row:
         """Give the error to raise, for the reason that something is wrong with this row."""
         return DPIQAError(f"{self.place}: {reason}")
 
-    def photo(self, path: Path, mos_column: str, subset: str = "", part: str = "") -> LabelledPhoto:
-        """Label the photo at ``path`` with the MOS in ``mos_column``, on 0..100 there.
+    def photo(
+        self, path: Path, mos_column: str, subset: str = "", part: str = "", highest: float = 100
+    ) -> LabelledPhoto:
+        """Label the photo at ``path`` with the MOS in ``mos_column``, on 0..``highest`` there.
 
         Raises:
             DPIQAError: the MOS is no number on that scale, or there is no such file.
@@ -39,11 +41,11 @@ class Row:
             mos = float(str(published))
         except ValueError:
             mos = math.nan
-        if not 0 <= mos <= 100:
-            raise self.error(f"{mos_column} must be a number from 0 to 100, got {published!r}")
+        if not 0 <= mos <= highest:
+            raise self.error(f"{mos_column} must be a number from 0 to {highest:g}, got {published!r}")
         if not path.is_file():
             raise self.error(f"there is no photo {path}; was the archive unpacked whole?")
-        return LabelledPhoto(path, mos / 100, subset, part)
+        return LabelledPhoto(path, mos / highest, subset, part)
 
 
 def read_csv(table: Path, columns: Sequence[str]) -> Iterator[Row]:
