@@ -18,6 +18,7 @@ from dpiqa_desktop.gui.app import main, make_window
 from dpiqa_desktop.gui.fault_reporter import FaultReporter
 from dpiqa_desktop.gui.main_window import MainWindow
 from dpiqa_desktop.gui.photo_filter import Wanted
+from dpiqa_desktop.gui.recent_menu import RecentMenu
 from dpiqa_desktop.gui.settings_dialog import SettingsDialog
 from dpiqa_desktop.gui.shortcut_sheet import ShortcutSheet
 from dpiqa_desktop.gui.work_dialog import WorkDialog
@@ -486,3 +487,19 @@ def test_the_histograms_thresholds_pick_and_reject(scored, qtbot):
 
 def _boxes() -> list[QMessageBox]:
     return _shown(QMessageBox)
+
+
+def test_a_folder_of_lately_is_opened_from_the_menu(window, make_photos, qtbot):
+    folder = os.path.dirname(make_photos(2)[0])
+    window.open(folder)
+    qtbot.waitUntil(lambda: window.model.rowCount() == 2 and not window.bridge.running, timeout=SCORED_MS)
+    window.open(str(Path(folder).parent / "gone"))
+    qtbot.waitUntil(lambda: window.model.rowCount() == 0 and not window.bridge.running, timeout=SCORED_MS)
+    recent = window.findChild(RecentMenu)
+    assert recent.parentWidget().objectName() == "file"
+    recent.aboutToShow.emit()
+    (action,) = recent.actions()
+    assert action.text() == folder
+    action.trigger()
+    qtbot.waitUntil(lambda: window.model.rowCount() == 2)
+    assert window.scoring.paths == (folder,)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import platformdirs
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMenu
 
 from dpiqa_desktop.crash_log import write_crash_log
 from dpiqa_desktop.engine.marks import Marks
@@ -21,6 +21,7 @@ from dpiqa_desktop.exit_codes import ExitCode
 from dpiqa_desktop.gui.fault_reporter import FaultReporter
 from dpiqa_desktop.gui.main_window import MainWindow
 from dpiqa_desktop.gui.recent_folders import recent_folders
+from dpiqa_desktop.gui.recent_menu import RecentMenu
 from dpiqa_desktop.gui.scorer import Scorer
 from dpiqa_desktop.gui.thumbnails import Thumbnails
 from dpiqa_plugin import __version__
@@ -91,6 +92,9 @@ def make_window(scorer: Scorer, reporter: FaultReporter | None = None) -> MainWi
     """The window, with this user's marks and thumbnails."""
     cache = Path(platformdirs.user_cache_dir("dpiqa", appauthor=False))
     window = MainWindow(Marks(default_database()), Thumbnails(cache / "thumbnails"), scorer)
+    file_menu = window.menuBar().findChild(QMenu, "file")
+    assert isinstance(file_menu, QMenu)
+    RecentMenu(file_menu).folder_chosen.connect(window.open)
     if reporter is not None:
         window.bridge.crashed.connect(reporter.report)
     return window
