@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
 
 from dpiqa_desktop.engine.backends import Backend
 from dpiqa_desktop.engine.marks import Mark
@@ -249,10 +249,12 @@ class _Worker(threading.Thread):
                 self._tell(name, value)
         gone = [path for path in job.paths if not os.path.exists(path)]
         if gone and not self._left:
-            raise DPIQAError(
-                f"{gone[0]} is not there any more. If it was on a card or a drive, put it back in "
-                "and open it again: scores that were given are kept"
+            text = QCoreApplication.translate(
+                "Bridge",
+                "{path} is not there any more. If it was on a card or a drive, put it back in and open it "
+                "again: scores that were given are kept",
             )
+            raise DPIQAError(text.format(path=gone[0]))
 
     def _tell(self, signal: str, value: object) -> None:
         if not self._left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
@@ -188,13 +189,17 @@ class FilterBar(QWidget):
         layout.setContentsMargins(8, 4, 8, 4)
         layout.setSpacing(6)
         dash = QLabel("\N{EN DASH}", self)
-        for widget in (self.sort, self.turned, self.text, self.low, dash, self.high, self.stars):
+        controls = (self.sort, self.turned, self.text, self.low, self.high, self.stars)
+        more = (self.flag, self.state, self.best, self.reset)
+        for widget in (*controls, *more):
             layout.addWidget(widget)
-        for more in (self.flag, self.state, self.best, self.reset):
-            layout.addWidget(more)
+        layout.insertWidget(layout.indexOf(self.high), dash)
         layout.addStretch(1)
         layout.addWidget(self.count)
         layout.addWidget(self.size_slider)
+        # Tab goes as the eye does, and not in the order in which they were made.
+        for one, next_one in itertools.pairwise((*controls, *more, self.size_slider)):
+            QWidget.setTabOrder(one, next_one)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     def _score_box(self, name: str, value: float) -> QDoubleSpinBox:
