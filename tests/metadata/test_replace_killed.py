@@ -52,19 +52,17 @@ def _check(folder, empty_sidecar=False):
 
 def test_killed_at_random_moments(folder):
     moments = random.Random("moments")
-    seen, strays = set(), 0
+    seen = set()
     with _replacer("at_random_moments", folder) as process:
         for _ in range(KILLS):
             process.stdin.write(b"%f\n" % moments.uniform(0, 0.05))
             process.stdin.flush()
             assert process.stdout.readline() == b"killed\n"
-            which, left = _check(folder)
-            seen.add(which)
-            strays += left
+            # Whether a stray was left is chance here; below, it is not.
+            seen.add(_check(folder)[0])
         process.stdin.close()
     assert process.returncode == 0
     assert len(seen) > 1  # else it was never killed at work
-    assert strays > 0
 
 
 @pytest.mark.parametrize("kind", ["links", "no links"])
