@@ -257,7 +257,7 @@ def compare_students(photos: list[Tensor], repeat: int) -> None:
 
     student = random_weights(Student).to("cpu")
     with tempfile.TemporaryDirectory() as scratch:
-        save_ir(student, DPIQA_INPUT_SIZE, Path(scratch) / "model.xml")
+        save_ir(student, DPIQA_INPUT_SIZE, Path(scratch) / "model.xml", "random weights")
         core = openvino.Core()
         network = core.read_model(Path(scratch) / "model.xml")
         network.reshape({"photo": [1, DPIQA_INPUT_SIZE, DPIQA_INPUT_SIZE, 3]})
