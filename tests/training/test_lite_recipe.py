@@ -15,10 +15,11 @@ from PIL import Image
 from dpiqa_desktop.engine.backends import Judgement
 from dpiqa_plugin.errors import DPIQAError
 from dpiqa_plugin.models.lite import Lite, load_lite
-from dpiqa_training.config import LITE_RECIPE, read_lite_config
+from dpiqa_training.config import LITE_RECIPE, LiteConfig, read_config
 from dpiqa_training.datasets import LabelledPhoto
 from dpiqa_training.export import export_lite
-from dpiqa_training.recipes.lite import deviation_loss, plcc, ranking_loss
+from dpiqa_training.losses import one_minus_plcc
+from dpiqa_training.recipes.lite import deviation_loss, ranking_loss
 from dpiqa_training.scorers import lite_scorer
 from dpiqa_training.trunk_weights import imagenet_classifier, imagenet_trunk
 
@@ -87,9 +88,9 @@ def test_the_deviation_learns_the_size_of_errors_and_leaves_the_score_alone():
 
 def test_plcc_of_a_straight_line_is_one_and_of_equal_opinions_finite():
     mos = torch.tensor([0.1, 0.4, 0.9])
-    assert plcc(2 * mos + 1, mos) == pytest.approx(1)
+    assert 1 - one_minus_plcc(2 * mos + 1, mos) == pytest.approx(1)
     score = torch.tensor([0.1, 0.2, 0.3], requires_grad=True)
-    plcc(score, torch.full((3,), 0.5)).backward()
+    one_minus_plcc(score, torch.full((3,), 0.5)).backward()
     assert score.grad.isfinite().all()
 
 
@@ -130,11 +131,11 @@ def test_the_imagenet_trunk_knows_a_golden_retriever():
 
 
 def test_the_bundled_recipe_is_read_whole():
-    assert read_lite_config(LITE_RECIPE).batch_size == 24
+    assert read_config(LITE_RECIPE, LiteConfig).batch_size == 24
 
 
 def test_a_recipe_with_a_misspelt_key_is_refused(tmp_path):
     path = tmp_path / "lite.toml"
     path.write_text(LITE_RECIPE.read_text().replace("batch_size", "batch_sice"))
     with pytest.raises(DPIQAError, match="batch_sice, batch_size"):
-        read_lite_config(path)
+        read_config(path, LiteConfig)

@@ -13,11 +13,11 @@ from dpiqa_training.config import (
     LITE_RECIPE,
     STUDENT_RECIPE,
     TEACHER_RECIPE,
+    LiteConfig,
     PaperConfig,
     StudentConfig,
     TeacherConfig,
     read_config,
-    read_lite_config,
 )
 from dpiqa_training.evaluate_options import add_evaluate_arguments, read_evaluate_options, run_evaluation
 
@@ -232,7 +232,7 @@ def _train_lite(arguments: argparse.Namespace) -> None:
     from dpiqa_training.recipes.lite import train_lite
     from dpiqa_training.scorers import weights_scorer
 
-    config = read_lite_config(arguments.config)
+    config = read_config(arguments.config, LiteConfig)
     print(config)
     training = read_training(arguments.data)
     validation = read_validation(arguments.data)

@@ -147,11 +147,6 @@ class StudentConfig(PaperConfig):
 Config = TypeVar("Config", LiteConfig, TeacherConfig, StudentConfig)
 
 
-def read_lite_config(path: Path) -> LiteConfig:
-    """Read the recipe of ``dpiqa_lite``; see `read_config`."""
-    return read_config(path, LiteConfig)
-
-
 def read_config(path: Path, kind: type[Config]) -> Config:
     """Read a recipe; every key must be there, and no other.
 
@@ -179,8 +174,6 @@ def read_config(path: Path, kind: type[Config]) -> Config:
 
 def _value(name: str, value: Any, type_: str) -> Any:
     """Give a value of TOML in the type of its field, which is written as text in this file."""
-    if type_.startswith("tuple"):
-        return tuple(value)
     if type_ == "float" and type(value) is int:
         return float(value)
     if type(value).__name__ != type_:

@@ -10,10 +10,10 @@ import numpy as np
 from tqdm import tqdm
 
 from dpiqa_plugin.errors import UsageError
+from dpiqa_training.datasets.ladders import RUNGS, SIDE
 from dpiqa_training.distortions import KINDS, LEVELS, ladder
 from dpiqa_training.scorers import Scorer, read_pixels
 
-_SIDE = 512  # the strengths of distortions are given in pixels of such a photo
 _SEED = 1_000_000  # other noise and directions than a training that counts its seeds from 0
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
@@ -66,11 +66,10 @@ def rank_ladders(scorers: list[Scorer], clean: list[Path]) -> list[LadderResult]
 
 
 def _shares(scorer: Scorer, clean: list[Path]) -> np.ndarray:
-    rungs = 1 + len(LEVELS)
     judged = scorer.judge_pixels(
         _rungs(tqdm(clean, f"{scorer.name} on ladders", unit="photo", leave=False, disable=None))
     )
-    ladders = judged.scores.reshape(len(clean), len(KINDS), rungs)
+    ladders = judged.scores.reshape(len(clean), len(KINDS), RUNGS)
     worse = np.diff(-ladders if scorer.backend.lower_better else ladders, axis=2) < 0
     shares: np.ndarray = worse.mean(axis=(0, 2))
     return shares
@@ -78,7 +77,7 @@ def _shares(scorer: Scorer, clean: list[Path]) -> np.ndarray:
 
 def _rungs(clean: Iterable[Path]) -> Iterator[np.ndarray]:
     for number, path in enumerate(clean):
-        photo = read_pixels(path, _SIDE)
+        photo = read_pixels(path, SIDE)
         for kind in KINDS:
             # The clean photo again for each kind: scores are cheap, and rows of equal length are simple.
             yield from (photo, *ladder(photo, kind, shift=0, seed=_SEED + number))

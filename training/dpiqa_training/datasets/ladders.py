@@ -18,7 +18,8 @@ from dpiqa_training.distortions import LEVELS, ladder
 RUNGS = 1 + len(LEVELS)
 """Photos of a ladder: the clean one, then from slight to severe."""
 
-_SIDE = 512  # distortions are made at this size, whose pixels their strengths are given in
+SIDE = 512
+"""Distortions are made at this size, whose pixels their strengths are given in."""
 
 
 class LadderPhotos(Dataset[Tensor]):
@@ -50,6 +51,6 @@ class LadderPhotos(Dataset[Tensor]):
 @lru_cache(maxsize=1)  # a ladder is made at once and read in order
 def _rungs(path: Path, kind: str, seed: int) -> list[np.ndarray]:
     with Image.open(path) as image:
-        clean = squash(image.convert("RGB"), _SIDE)
+        clean = squash(image.convert("RGB"), SIDE)
     shift = np.random.default_rng(seed).uniform(-0.5, 0.5)
     return [clean, *ladder(clean, kind, shift, seed)]

@@ -42,6 +42,7 @@ from dpiqa_training.config import LiteConfig
 from dpiqa_training.datasets.labelled import LabelledPhoto, SquashedPhotos
 from dpiqa_training.datasets.ladders import RUNGS, LadderPhotos
 from dpiqa_training.distortions import KINDS
+from dpiqa_training.losses import one_minus_plcc
 from dpiqa_training.scorers import lite_scorer
 from dpiqa_training.stage_cache import all_statistics, cached_stages
 from dpiqa_training.trunk_weights import imagenet_trunk
@@ -222,15 +223,6 @@ class _Run:
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.total - warmup)))
 
 
-def plcc(score: Tensor, mos: Tensor) -> Tensor:
-    """Pearson's correlation of two vectors, with a gradient."""
-    score, mos = score - score.mean(), mos - mos.mean()
-    # A batch of equal opinions has no correlation; the floor keeps its gradient finite.
-    scale = torch.linalg.vector_norm(score) * torch.linalg.vector_norm(mos)
-    correlation: Tensor = (score * mos).sum() / scale.clamp_min(1e-6)
-    return correlation
-
-
 def ranking_loss(ladders: Tensor, margin: float) -> Tensor:
     """How far each rung is from scoring ``margin`` below the one before.
 
@@ -342,6 +334,6 @@ def _warm_up(
 def _loss(score: Tensor, deviation: Tensor, mos: Tensor, weight: Tensor, config: LiteConfig) -> Tensor:
     """Compare N scores with MOS and weight (N,); the scores that follow are of whole ladders."""
     own, rungs = score[: len(mos)], score[len(mos) :].view(-1, RUNGS)
-    loss = (weight * (own - mos) ** 2).mean() + config.plcc_weight * (1 - plcc(own, mos))
+    loss = (weight * (own - mos) ** 2).mean() + config.plcc_weight * one_minus_plcc(own, mos)
     loss = loss + _DEVIATION_WEIGHT * deviation_loss(own, deviation[: len(mos)], mos)
     return loss + config.ladder_weight * ranking_loss(rungs, config.ladder_margin)
