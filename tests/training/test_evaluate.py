@@ -247,11 +247,12 @@ def test_the_command_measures_data_sets_and_ladders(tmp_path, capsys):
         (["--data", ".", "biq2021=."], "biq2021 is given twice"),
         (["--data", "biq2021=.", "--part", "all"], "BIQ2021"),
         (["--ladders", "EXAMPLES", "--metrics", "nonsense"], "there is no metric nonsense"),
+        (["--ladders", "EXAMPLES", "--weights", "no.safetensors"], "there is no file no.safetensors"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments, reason, capsys):
     arguments = [str(EXAMPLES) if argument == "EXAMPLES" else argument for argument in arguments]
-    assert main(["evaluate", *arguments]) == 1
+    assert main(["evaluate", *arguments]) == 2
     assert reason in capsys.readouterr().err
 
 
