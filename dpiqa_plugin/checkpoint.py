@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _WRAPPERS = ("params", "state_dict")
 _TOLERATED = ("text_encoder.",)  # CLIP's text tower: some checkpoints carry it, no model of ours contains it
+_CURE = "If it was downloaded, delete it to have it fetched again; otherwise give another file"
 
 
 def load_state_dict(
@@ -78,7 +79,7 @@ def read_file(path: Path) -> Any:
     if not path.is_file():
         raise WeightsError(f"there is no file {path}")
     if fault := weights_file.fault(path):
-        raise WeightsError(f"{path} {fault}. Delete it and fetch it again")
+        raise WeightsError(f"{path} {fault}. {_CURE}")
     if weights_file.is_safetensors(path):
         from safetensors.torch import load_file
 
@@ -94,7 +95,7 @@ def read_file(path: Path) -> Any:
             "Save its state dict alone, best as safetensors"
         ) from error
     except (RuntimeError, EOFError, ValueError) as error:
-        raise WeightsError(f"{path} is cut off or damaged ({error}). Delete it and fetch it again") from error
+        raise WeightsError(f"{path} is cut off or damaged ({error}). {_CURE}") from error
 
 
 def _unwrapped(path: Path, content: Any) -> dict[str, Any]:

@@ -60,5 +60,6 @@ def check(path: Path) -> None:
     if recorded != [sha256(path)]:
         raise WeightsError(
             f"{path} has changed since its SHA-256 was recorded: it is damaged or was replaced. "
-            f"Delete it to have it fetched again, or delete {record_path(path)} if you replaced it on purpose"
+            "If it was downloaded, delete it to have it fetched again; "
+            f"if you replaced it on purpose, delete {record_path(path)}"
         )

@@ -42,21 +42,39 @@ def find_weights(card: ModelCard, weights: str | os.PathLike[str] | None = None)
     Raises:
         WeightsError: there is no such file, or it could not be fetched; says where to put it by hand.
     """
-    text = os.fspath(weights) if weights is not None else card.dataset
-    by_dataset = {other.dataset: other for other in CARDS.values() if other.architecture == card.architecture}
     if weights is None:
         return _published(card)
+    check_weights(card, weights)
+    text = os.fspath(weights)
+    by_dataset = _by_dataset(card)
     if text in by_dataset:
         return _published(by_dataset[text])
-    if urlsplit(text).scheme in ("http", "https"):
+    if _is_address(text):
         return _cached(WebFile(text), cache_dir() / _cache_name(text), card)
-    path = Path(text).expanduser()
-    if path.is_file():
-        return path
-    raise WeightsError(
-        f"weights={text!r} for {card.metric} is not a file. Pass the path of a weights file, "
-        f"an http(s) address, or one of: {', '.join(sorted(by_dataset))}"
-    )
+    return Path(text).expanduser()
+
+
+def check_weights(card: ModelCard, weights: str | os.PathLike[str]) -> None:
+    """Refuse what `find_weights` would not know where to look for; fetches nothing.
+
+    Raises:
+        WeightsError: it is no name of a data set, no address, and there is no such file.
+    """
+    text = os.fspath(weights)
+    by_dataset = _by_dataset(card)
+    if text not in by_dataset and not _is_address(text) and not Path(text).expanduser().is_file():
+        raise WeightsError(
+            f"weights={text!r} for {card.metric} is not a file. Pass the path of a weights file, "
+            f"an http(s) address, or one of: {', '.join(sorted(by_dataset))}"
+        )
+
+
+def _by_dataset(card: ModelCard) -> dict[str, ModelCard]:
+    return {other.dataset: other for other in CARDS.values() if other.architecture == card.architecture}
+
+
+def _is_address(text: str) -> bool:
+    return urlsplit(text).scheme in ("http", "https")
 
 
 def _published(card: ModelCard) -> Path:

@@ -1,17 +1,24 @@
 """What dpiqa-train says where something is missing, and what its small commands write."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from makers.tiny_clip import save_tiny_clip
-from makers.tiny_papers import save_tiny_koniq
+from makers.tiny_papers import EXAMPLES, STUDENT, save_recipe, save_tiny_koniq
 from safetensors.torch import load_file, save_file
 
 from dpiqa_plugin import fingerprint
 from dpiqa_plugin.prompt_embeddings import load_prompt_embeddings
 from dpiqa_plugin.weights_file import ABOUT_KEY, about
 from dpiqa_training.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerator():
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture
@@ -24,7 +31,7 @@ def command(model, koniq, tmp_path, *options):
 
 
 def test_a_missing_folder_is_named(tmp_path, capsys):
-    assert main(command("teacher", tmp_path / "nowhere", tmp_path)) == 1
+    assert main(command("teacher", tmp_path / "nowhere", tmp_path)) == 2
     assert "there is no folder" in capsys.readouterr().err
 
 
@@ -34,21 +41,75 @@ def test_a_folder_of_something_else_is_named(tmp_path, capsys):
 
 
 def test_a_student_without_a_teacher_is_refused(koniq, tmp_path, capsys):
-    assert main(command("student", koniq, tmp_path)) == 1
+    assert main(command("student", koniq, tmp_path)) == 2
     assert "--teacher FILE" in capsys.readouterr().err
 
 
-def test_missing_prompts_are_asked_for_before_gigabytes(koniq, tmp_path, capsys):
-    assert main(command("teacher", koniq, tmp_path, "--prompts", str(tmp_path / "no.safetensors"))) == 1
-    assert "no.safetensors" in capsys.readouterr().err
+@pytest.mark.parametrize("reduced", [(), ("--reduced",)], ids=["full", "reduced"])
+@pytest.mark.parametrize(
+    ("model", "option", "reason"),
+    [
+        ("teacher", "--prompts", "--prompts: there is no file"),
+        ("student", "--prompts", "--prompts: there is no file"),
+        ("student", "--trunk", "--trunk: there is no file"),
+        ("student", "--teacher", "--teacher: weights='no.file' for dpiqa is not a file"),
+    ],
+)
+def test_a_missing_file_is_named_before_anything_is_written(
+    model, option, reason, reduced, koniq, tmp_path, capsys
+):
+    teacher = ("--teacher", "koniq") if model == "student" else ()
+    assert main(command(model, koniq, tmp_path, *teacher, option, "no.file", *reduced)) == 2
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_teacher_is_named(koniq, tmp_path, capsys):
-    prompts = tmp_path / "prompts.safetensors"
-    save_file({"prompt_embeddings": torch.zeros(1485, 768)}, prompts)
-    options = ("--teacher", str(tmp_path / "no.pth"), "--prompts", str(prompts))
-    assert main(command("student", koniq, tmp_path, *options)) == 1
-    assert "no.pth' for dpiqa is not a file" in capsys.readouterr().err
+def test_a_published_teacher_is_not_fetched_for_a_reduced_student(koniq, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
+    recipe = save_recipe(tmp_path / "recipe.toml", replace(STUDENT, epochs=1))
+    options = ("--reduced", "--teacher", "koniq", "--config", str(recipe), "--workers", "0")
+    assert main(command("student", koniq, tmp_path, *options)) == 0, capsys.readouterr().err
+    assert not (tmp_path / "empty").exists()
+
+
+def test_a_recipe_that_is_not_there_is_bad_usage(koniq, tmp_path, capsys):
+    assert main(command("teacher", koniq, tmp_path, "--config", "no.toml")) == 2
+    assert "no.toml" in capsys.readouterr().err
+
+
+def test_what_cannot_be_parsed_is_bad_usage(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["teacher", "--dataset", "unheard-of"])
+    assert ended.value.code == 2
+    assert "unheard-of" in capsys.readouterr().err
+
+
+def here(*names):
+    """The names of devices, as a message lists them, and what this machine has of them."""
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return ", ".join([*names, "cpu", *(["cuda", *gpus] if gpus else []), *mps])
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "hpu"])
+def test_a_device_that_is_not_there_is_bad_usage(device, tmp_path, capsys):
+    out = str(tmp_path / "out")
+    assert main(["lite", "--data", str(tmp_path), "--out", out, "--device", device]) == 2
+    assert f"possible: {here()}" in capsys.readouterr().err
+    assert main(["evaluate", "--ladders", str(EXAMPLES), "--out", out, "--device", device]) == 2
+    assert f"possible: {here('auto')}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_folder_of_biq2021_is_named(tmp_path, capsys):
+    assert main(["lite", "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")]) == 2
+    assert "that BIQ2021 was unpacked to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", ["teacher", "student", "lite"])
+def test_missing_weights_are_not_exported(model, tmp_path, capsys):
+    assert main(["export", model, str(tmp_path / "no.safetensors"), "--out", str(tmp_path)]) == 2
+    assert "there is no file" in capsys.readouterr().err
 
 
 def test_a_missing_package_names_the_extra(koniq, tmp_path, capsys, monkeypatch):
@@ -63,7 +124,9 @@ def test_a_missing_package_names_the_extra(koniq, tmp_path, capsys, monkeypatch)
 
 
 def test_the_test_photos_are_never_trained_on(koniq, tmp_path, capsys):
-    assert main(command("teacher", koniq, tmp_path, "--prompts", "none.pt")) == 1
+    prompts = tmp_path / "prompts.pt"
+    prompts.write_text("so that it ends here")
+    assert main(command("teacher", koniq, tmp_path, "--prompts", str(prompts))) == 1
     assert "8 photos to train on, 4 to choose the best epoch by" in capsys.readouterr().out
     split = (tmp_path / "out" / "koniq.csv").read_text()
     assert sum(line.endswith(",test") for line in split.splitlines()) == 4

@@ -214,11 +214,13 @@ def test_an_official_part_needs_no_split_file(tmp_path):
 
 def test_a_part_that_is_not_official_comes_from_a_split_file(tmp_path):
     root, splits = labelled_sets.clive(tmp_path / "clive"), tmp_path / "splits"
-    with pytest.raises(UsageError, match=r"clive has no official part test; .*--splits"):
+    with pytest.raises(UsageError, match=r"clive has no official part test; .*--splits DIR, or .*--part all"):
         read_part("clive", root, "test")
     splits.mkdir()
     (splits / "clive.csv").write_text("photo,split\nImages/3.bmp,test\nImages/1169.JPG,train\n")
     assert [photo.path.name for photo in read_part("clive", root, "test", splits)] == ["3.bmp"]
+    with pytest.raises(UsageError, match=r"clive\.csv puts no photo into val; .*--part all"):
+        read_part("clive", root, "val", splits)
 
 
 def test_the_command_measures_data_sets_and_ladders(tmp_path, capsys):
@@ -245,13 +247,14 @@ def test_the_command_measures_data_sets_and_ladders(tmp_path, capsys):
         ([], "nothing to measure on"),
         (["--data", "koniq=nowhere"], "nowhere is not a folder"),
         (["--data", ".", "biq2021=."], "biq2021 is given twice"),
-        (["--data", "biq2021=.", "--part", "all"], "BIQ2021"),
+        (["--data", "biq2021=.", "--part", "all"], "Give --part val or --part test"),
         (["--ladders", "EXAMPLES", "--metrics", "nonsense"], "there is no metric nonsense"),
+        (["--ladders", "EXAMPLES", "--weights", "no.safetensors"], "there is no file no.safetensors"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments, reason, capsys):
     arguments = [str(EXAMPLES) if argument == "EXAMPLES" else argument for argument in arguments]
-    assert main(["evaluate", *arguments]) == 1
+    assert main(["evaluate", *arguments]) == 2
     assert reason in capsys.readouterr().err
 
 

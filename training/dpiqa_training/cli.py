@@ -20,6 +20,7 @@ from dpiqa_training.config import (
     read_config,
 )
 from dpiqa_training.evaluate_options import add_evaluate_arguments, read_evaluate_options, run_evaluation
+from dpiqa_training.usage import require_device, require_file, require_folder, require_teacher
 
 if TYPE_CHECKING:
     from dpiqa_training.datasets import LabelledPhoto
@@ -28,13 +29,17 @@ _DATASETS = ("koniq", "clive", "flive", "spaq")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0 done, 1 a reason was printed, 2 bad usage, 130 stopped."""
+    """Run the command; returns the exit code: 0 done, 1 the work failed, 2 bad usage, 130 stopped.
+
+    The reason is printed. A command line that cannot be parsed ends in ``SystemExit`` with code 2, as
+    argparse does.
+    """
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
     except DPIQAError as error:
         print(f"dpiqa-train: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
     except ModuleNotFoundError as error:
         print(f"dpiqa-train: {MissingExtraError(f'training ({error.name})', 'training')}", file=sys.stderr)
         return 1
@@ -152,6 +157,7 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _train_teacher(arguments: argparse.Namespace) -> None:
+    require_file("--prompts", arguments.prompts)
     from dpiqa_training.base_weights import STABLE_DIFFUSION
     from dpiqa_training.recipes.teacher import train_teacher
 
@@ -171,12 +177,17 @@ def _train_teacher(arguments: argparse.Namespace) -> None:
 
 
 def _train_student(arguments: argparse.Namespace) -> None:
-    from dpiqa_training.recipes.student import train_student
-
-    if arguments.teacher is None and not arguments.reduced:
+    # With --reduced nothing of these is read, but a typing error shows while it costs nothing.
+    if arguments.teacher is not None:
+        require_teacher(arguments.teacher)
+    elif not arguments.reduced:
         raise UsageError(
             "a student learns from a teacher: give --teacher FILE, as dpiqa-train teacher wrote it"
         )
+    require_file("--prompts", arguments.prompts)
+    require_file("--trunk", arguments.trunk)
+    from dpiqa_training.recipes.student import train_student
+
     config = read_config(arguments.config, StudentConfig)
     training, validation = _photos_of(arguments, config)
     weights = train_student(
@@ -200,10 +211,7 @@ def _photos_of(
     from dpiqa_training.datasets.catalogue import read_dataset
     from dpiqa_training.splits import Shares, of_part, split_photos
 
-    if not arguments.data.is_dir():
-        raise UsageError(
-            f"there is no folder {arguments.data}; give the one that {arguments.dataset} was unpacked to"
-        )
+    require_folder(arguments.data, arguments.dataset)
     _say(config)
     arguments.out.mkdir(parents=True, exist_ok=True)
     file = (arguments.splits or arguments.out) / f"{arguments.dataset}.csv"
@@ -232,6 +240,8 @@ def _train_lite(arguments: argparse.Namespace) -> None:
     from dpiqa_training.recipes.lite import train_lite
     from dpiqa_training.scorers import weights_scorer
 
+    require_folder(arguments.data, "BIQ2021")
+    require_device(arguments.device)
     config = read_config(arguments.config, LiteConfig)
     print(config)
     training = read_training(arguments.data)
@@ -272,6 +282,7 @@ def _export(arguments: argparse.Namespace) -> None:
     from dpiqa_plugin.models.lite import load_lite
     from dpiqa_training.export import export_lite, export_student, export_teacher
 
+    require_file("FILE", arguments.weights)
     if arguments.model == "lite":
         export_lite(load_lite(arguments.weights), arguments.out)
     elif arguments.model == "student":

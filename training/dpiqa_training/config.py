@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,6 +17,9 @@ STUDENT_RECIPE = RECIPES / "student.toml"
 
 PRECISIONS = ("no", "bf16")
 SELECTIONS = ("validation", "test")
+
+_HIGHEST_SEED = 2**32 - 1  # torch takes 64 bits, and a million seeds are made of each
+_SMALLEST_CROP = 0.02  # a pixel of the 48 of a side
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,15 @@ class LiteConfig:
     seed: int
     checkpoint_seconds: float
 
+    def __post_init__(self) -> None:
+        _require_at_least(self, 1, "steps", "batch_size", "ladder_sources", "ladders_per_step")
+        _require_at_least(self, 0, "warm_up_epochs", "checkpoint_seconds", "trunk_lr", "weight_decay")
+        _require_at_least(self, 0, "ss02_weight", "plcc_weight", "ladder_weight", "ladder_margin")
+        _require_above_0(self, "head_lr", "warm_up_lr")
+        _require_within(self, 0, 1, "warmup_fraction", "ema_decay")
+        _require_within(self, _SMALLEST_CROP, 1, "crop")
+        _require_within(self, 0, _HIGHEST_SEED, "seed")
+
 
 @dataclass(frozen=True)
 class PaperConfig:
@@ -102,13 +115,12 @@ class PaperConfig:
     checkpoint_steps: int
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "micro_batch", "decay_epochs", "checkpoint_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        _require_at_least(self, 1, "epochs", "batch_size", "micro_batch", "decay_epochs", "checkpoint_steps")
+        _require_at_least(self, 0, "ranking_weight", "ranking_margin")
+        _require_above_0(self, "lr", "decay_factor")
+        _require_within(self, 0, _HIGHEST_SEED, "seed")
         if self.batch_size % self.micro_batch:
             raise ValueError(f"batch_size must be a multiple of micro_batch, {self.micro_batch}")
-        if self.lr <= 0:
-            raise ValueError(f"lr must be above 0, got {self.lr}")
         if not 0 < self.validation_share < 1:
             raise ValueError(f"validation_share must lie between 0 and 1, got {self.validation_share}")
         _require("select_on", self.select_on, SELECTIONS)
@@ -142,6 +154,10 @@ class StudentConfig(PaperConfig):
     """
 
     map_weight: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_at_least(self, 0, "map_weight")
 
 
 Config = TypeVar("Config", LiteConfig, TeacherConfig, StudentConfig)
@@ -184,3 +200,24 @@ def _value(name: str, value: Any, type_: str) -> Any:
 def _require(name: str, value: str, valid: tuple[str, ...]) -> None:
     if value not in valid:
         raise ValueError(f"{name} must be one of {', '.join(valid)}, got {value!r}")
+
+
+# TOML knows nan and inf, which no setting may be; nan fails every comparison, so each asks for what is right.
+
+
+def _require_at_least(config: object, low: float, *names: str) -> None:
+    for name in names:
+        if not low <= getattr(config, name) < math.inf:
+            raise ValueError(f"{name} must be {low} or more, got {getattr(config, name)}")
+
+
+def _require_above_0(config: object, *names: str) -> None:
+    for name in names:
+        if not 0 < getattr(config, name) < math.inf:
+            raise ValueError(f"{name} must be above 0, got {getattr(config, name)}")
+
+
+def _require_within(config: object, low: float, high: float, *names: str) -> None:
+    for name in names:
+        if not low <= getattr(config, name) <= high:
+            raise ValueError(f"{name} must lie in {low}..{high}, got {getattr(config, name)}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dpiqa_plugin.errors import DPIQAError
+from dpiqa_plugin.errors import DPIQAError, UsageError
 
 
-class RecipeError(DPIQAError):
+class RecipeError(UsageError):
     """A recipe cannot be read, or asks for what cannot be done on this machine."""
 
 

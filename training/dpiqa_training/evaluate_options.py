@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dpiqa_plugin.errors import UsageError
 from dpiqa_training.datasets import NAMES
+from dpiqa_training.usage import require_device, require_file
 
 if TYPE_CHECKING:
     from dpiqa_training.evaluate import Evaluation
@@ -77,7 +78,7 @@ def read_evaluate_options(arguments: argparse.Namespace) -> EvaluateOptions:
     """Validate what was parsed.
 
     Raises:
-        UsageError: it makes no sense.
+        UsageError: it makes no sense, or a file, folder or device is not there.
     """
     data: dict[str, Path] = {}
     for text in arguments.data:
@@ -92,6 +93,8 @@ def read_evaluate_options(arguments: argparse.Namespace) -> EvaluateOptions:
         data[name] = Path(folder)
     if not data and not arguments.ladders:
         raise UsageError("nothing to measure on: give --data, --ladders or both")
+    require_file("--weights", arguments.weights)
+    require_device(arguments.device, "auto")
     metrics = tuple(dict.fromkeys(arguments.metrics or (() if arguments.weights else ("dpiqa_lite",))))
     return EvaluateOptions(
         data,

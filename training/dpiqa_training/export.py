@@ -6,7 +6,9 @@ student with its IR, and beside each its SHA-256.
 
 from __future__ import annotations
 
+import copy
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +27,31 @@ from dpiqa_plugin.weights_file import ABOUT_KEY, about, is_safetensors
 
 
 def export_lite(model: Lite, folder: Path) -> None:
-    """Write ``lite.safetensors``, ``lite.xml`` and ``lite.bin`` from the same float16-rounded weights."""
+    """Write ``lite.safetensors``, ``lite.xml`` and ``lite.bin`` from the same float16-rounded weights.
+
+    All three are made before the first is put in place, and each replaces an earlier one as a whole, but not
+    all at once. The ``.xml`` names the weights that it was made of and comes last: a kill before that leaves
+    an old one, which the batch tool refuses beside new weights.
+
+    Args:
+        model: stays as it is.
+        folder: is made if need be.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    model = copy.deepcopy(model).cpu().eval()
     # OpenVINO folds batch norm into the convolutions and rounds the product: so it is done here, before the
     # one rounding that both share. Otherwise scores differ by up to 0.005. Batch norm's counters stay.
     _fold_batch_norm(model.trunk)
     rounded = {name: x.half() if x.is_floating_point() else x for name, x in model.state_dict().items()}
     model.load_state_dict(rounded)
-    weights = folder / "lite.safetensors"
-    save_file({name: x.cpu().contiguous() for name, x in rounded.items()}, weights)
-    save_ir(model.cpu().eval(), LITE_INPUT_SIZE, folder / "lite.xml", fingerprint.sha256(weights))
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".lite-", ignore_cleanup_errors=True) as temporary:
+        weights = Path(temporary) / "lite.safetensors"
+        save_file({name: x.contiguous() for name, x in rounded.items()}, weights)
+        save_ir(model, LITE_INPUT_SIZE, weights.with_suffix(".xml"), fingerprint.sha256(weights))
+        for suffix in (".safetensors", ".bin", ".xml"):
+            made = weights.with_suffix(suffix)
+            with replacing(folder / made.name) as beside:
+                made.rename(beside)
 
 
 def export_teacher(weights: Path, folder: Path) -> Path:
@@ -100,5 +117,7 @@ def _write(tensors: dict[str, Tensor], said: dict[str, Any], path: Path) -> Path
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={ABOUT_KEY: json.dumps(said, sort_keys=True)})
+        # A kill must not leave it to the new weights: damaged, they would be called, or given the old IR.
+        fingerprint.record_path(path).unlink(missing_ok=True)
     fingerprint.record(path)
     return path

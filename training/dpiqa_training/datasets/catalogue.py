@@ -50,14 +50,21 @@ def read_part(name: str, root: Path, part: str, splits: Path | None = None) -> l
     """
     if name == "biq2021":
         if part == "all":
-            raise UsageError("of BIQ2021 the parts train, val and test are read one by one")
+            raise UsageError(
+                f"{root}: biq2021 has no part all, as its photos to train on would be among them. "
+                "Give --part val or --part test; other data sets can be measured by a command of their own"
+            )
         return {"train": read_training, "val": read_validation, "test": read_test}[part](root)
     photos = read_dataset(name, root)
     if part == "all":
         return photos
-    if splits is not None:
-        photos = split_photos(splits / f"{name}.csv", root, photos, Shares())
+    if splits is None:
+        fault = f"{root}: {name} has no official part {part}; say where split files are: --splits DIR"
+    else:
+        file = splits / f"{name}.csv"
+        photos = split_photos(file, root, photos, Shares())
+        fault = f"{file} puts no photo into {part}; change the file, or delete it to draw a new split"
     chosen = of_part(photos, part)
     if not chosen:
-        raise UsageError(f"{root}: {name} has no official part {part}; say where split files are: --splits")
+        raise UsageError(f"{fault}, or measure on all photos: --part all")
     return chosen

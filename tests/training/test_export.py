@@ -1,0 +1,108 @@
+"""Exports replace good files by whole ones, and leave alone what they were given."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import openvino
+import pytest
+import torch
+from makers import killed_export
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from dpiqa_plugin import fingerprint
+from dpiqa_plugin.models.lite import BUNDLED_WEIGHTS, Lite, load_lite
+from dpiqa_plugin.openvino_ir import IDENTITY
+from dpiqa_plugin.weights_file import ABOUT_KEY
+from dpiqa_training.export import export_lite, export_teacher
+
+LITE = ("lite.safetensors", "lite.bin", "lite.xml")
+TEACHER = "dpiqa_teacher.safetensors"
+
+
+@pytest.fixture
+def exported(tmp_path) -> Path:
+    """A folder with an earlier export of ``dpiqa_lite``."""
+    folder = tmp_path / "exported"
+    folder.mkdir()
+    for name in LITE:
+        shutil.copy(BUNDLED_WEIGHTS.with_name(name), folder)
+    return folder
+
+
+@pytest.fixture
+def other() -> Lite:
+    model = load_lite()
+    with torch.no_grad():
+        model.head.to_score.bias.add_(1)
+    return model
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def kill_before(name: str, *arguments: object) -> None:
+    line = [sys.executable, killed_export.__file__, name, *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def save_teacher(path: Path, value: float) -> Path:
+    save_file({"x": torch.full((2, 2), value)}, path, metadata={ABOUT_KEY: '{"model": "teacher"}'})
+    return path
+
+
+def test_the_model_that_is_exported_stays_as_it_is(other, tmp_path):
+    other.train()
+    before = {name: value.clone() for name, value in other.state_dict().items()}
+    export_lite(other, tmp_path / "new")
+    after = other.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert other.training
+    assert sorted(contents(tmp_path / "new")) == sorted(LITE)
+    assert len(list((tmp_path / "new").iterdir())) == 3
+
+
+def test_an_export_that_finds_no_room_leaves_the_earlier_one(exported, other):
+    """The limit on file sizes stands for a full disk: the write really fails half-way."""
+    resource = pytest.importorskip("resource")
+    before = contents(exported)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(SafetensorError):
+            export_lite(other, exported)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert contents(exported) == before
+    assert len(list(exported.iterdir())) == 3
+
+
+def test_a_kill_between_the_files_of_lite_leaves_whole_ones_that_do_not_mix(exported, other, tmp_path):
+    before = contents(exported)
+    save_file(other.state_dict(), tmp_path / "other.safetensors")
+    kill_before("lite.xml", "lite", tmp_path / "other.safetensors", "--out", exported)
+    after = contents(exported)
+    assert after["lite.xml"] == before["lite.xml"]
+    assert load_file(exported / "lite.safetensors")["head.to_score.bias"] != load_lite().head.to_score.bias
+    assert len(after["lite.bin"]) == len(before["lite.bin"])
+    assert after["lite.bin"] != before["lite.bin"]
+    network = openvino.Core().read_model(exported / "lite.xml")
+    named = network.get_rt_info(IDENTITY).astype(str)
+    assert named != fingerprint.sha256(exported / "lite.safetensors")
+
+
+@pytest.mark.parametrize(("before", "expected"), [(TEACHER, 1), (f"{TEACHER}.sha256", 2)])
+def test_a_killed_export_leaves_no_weights_beside_the_hash_of_others(before, expected, tmp_path):
+    out = tmp_path / "out"
+    export_teacher(save_teacher(tmp_path / "teacher.safetensors", 1), out)
+    kill_before(before, "teacher", save_teacher(tmp_path / "teacher.safetensors", 2), "--out", out)
+    assert load_file(out / TEACHER)["x"].unique().tolist() == [expected]
+    fingerprint.check(out / TEACHER)
+    assert fingerprint.of(out / TEACHER) == fingerprint.sha256(out / TEACHER)

@@ -1,0 +1,80 @@
+"""Whether what the command line names is there: asked before any work begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dpiqa_plugin.errors import UsageError, WeightsError
+
+
+def require_file(option: str, path: Path | None) -> None:
+    """Refuse a file that is not there; None is none that was asked for.
+
+    Raises:
+        UsageError: names option and path.
+    """
+    if path is not None and not path.expanduser().is_file():
+        raise UsageError(f"{option}: there is no file {path}")
+
+
+def require_folder(path: Path, dataset: str) -> None:
+    """Refuse a folder of a data set that is not there.
+
+    Raises:
+        UsageError: names it.
+    """
+    if not path.is_dir():
+        raise UsageError(f"there is no folder {path}; give the one that {dataset} was unpacked to")
+
+
+def require_teacher(weights: str) -> None:
+    """Refuse a teacher's weights that cannot be found; fetches none.
+
+    Raises:
+        UsageError: says what may be given.
+    """
+    from dpiqa_plugin.cards import CARDS
+    from dpiqa_plugin.locate import check_weights
+
+    try:
+        check_weights(CARDS["dpiqa"], weights)
+    except WeightsError as error:
+        raise UsageError(f"--teacher: {error}") from error
+
+
+def require_device(name: str, *others: str) -> None:
+    """Refuse a device that torch does not know or that is not there.
+
+    Args:
+        name: what was asked for.
+        others: names that are no devices of torch and taken, too.
+
+    Raises:
+        UsageError: names the devices of this machine.
+    """
+    import torch
+
+    if name in others:
+        return
+    possible = f"possible: {', '.join([*others, *_devices()])}"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device: torch knows no {name}; {possible}") from error
+    try:
+        torch.zeros(1, device=device).cpu()  # from the device "meta" nothing comes back
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason, _, _ = str(error).partition(". ")  # a list of all back ends may follow
+        raise UsageError(f"--device {name} cannot be used here; {possible} ({reason})") from error
+
+
+def _devices() -> list[str]:
+    """Give the devices of this machine by the names that users know."""
+    import torch
+
+    names = ["cpu"]
+    if torch.cuda.is_available():
+        names += ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    return names
