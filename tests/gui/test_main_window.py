@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
 import signal
 from pathlib import Path
 
+import platformdirs
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -420,6 +422,32 @@ def test_main_opens_the_folder_it_is_given_and_ends_with_the_window(make_photos,
         signal.signal(signal.SIGINT, before)
         timer.stop()
     assert seen == [folder]
+
+
+def test_what_is_logged_while_main_runs_is_in_a_file(make_photos, qapp):
+    folder = os.path.dirname(make_photos(1)[0])
+    before = signal.getsignal(signal.SIGINT)
+    log = Path(platformdirs.user_log_dir("dpiqa", appauthor=False)) / "window.log"
+    log.unlink(missing_ok=True)
+    logger = logging.getLogger("dpiqa_desktop.gui.photo_loader")
+
+    def look():
+        for window in _shown(MainWindow):
+            assert not log.exists(), "nothing was wrong yet"
+            logger.error("caf\udce9.jpg was not decoded")
+            window.close()
+
+    timer = QTimer(interval=50)
+    timer.timeout.connect(look)
+    timer.start()
+    try:
+        assert main([folder]) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+        timer.stop()
+    logger.error("after the window")
+    (line,) = log.read_text("utf-8").splitlines()
+    assert line.endswith("dpiqa_desktop.gui.photo_loader: caf\\udce9.jpg was not decoded")
 
 
 def _shown(kind):

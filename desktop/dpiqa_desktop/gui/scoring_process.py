@@ -146,8 +146,8 @@ def serve(connection: Connection, make_backend: MakeBackend) -> None:
 
     A request is ``(number, Request)``, an answer ``(number, name, value)``. ``Score`` is answered by
     ``"ready"``, ``"told"``, ``"progressed"``, ``"notice"``, ``"bursts"``, ``"crashed"``, see ``Bridge``; the
-    others by ``"answer"``; ``ENDED`` is the last of each. ``Hold`` and ``Cancel`` come with the number of a
-    ``Score`` and have no answer of their own.
+    others by ``"answer"`` or ``"crashed"``; ``ENDED`` is the last of each. ``Hold`` and ``Cancel`` come with
+    the number of a ``Score`` and have no answer of their own.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal: the window sees to it
     if not sys.warnoptions:
@@ -207,6 +207,7 @@ def _answer(number: int, request: Describe | Look, model: _Model, send: Send) ->
         why = str(error)
     except Exception as error:  # the runtimes' errors have no common base
         why = f"the model could not look at it: {error}"
+        send(number, "crashed", Fault(why, traceback.format_exc()))
     send(number, ENDED, why)
 
 
