@@ -31,23 +31,6 @@ def settings(qapp):
     return Settings()
 
 
-@pytest.fixture
-def shown(qtbot):
-    dialogs = []
-
-    def show(dialog):
-        qtbot.addWidget(dialog)
-        dialogs.append(dialog)
-        dialog.show()
-        wait_for(qtbot, dialog, "planned")
-        return dialog
-
-    yield show
-    for dialog in dialogs:
-        dialog.close()
-        qtbot.waitUntil(lambda dialog=dialog: not dialog.isVisible(), timeout=10_000)
-
-
 def wait_for(qtbot, dialog, phase):
     qtbot.waitUntil(lambda: dialog.phase == phase, timeout=20_000)
 
