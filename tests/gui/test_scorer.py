@@ -12,7 +12,7 @@ from makers.stand_in_backends import Brightness
 
 from dpiqa_desktop.events import Scored
 from dpiqa_desktop.gui.scorer import RemoteBackend, Scorer
-from dpiqa_desktop.gui.scoring_process import Score
+from dpiqa_desktop.gui.scoring_messages import Score
 from dpiqa_plugin.errors import DPIQAError
 
 

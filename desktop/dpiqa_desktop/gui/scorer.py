@@ -15,7 +15,7 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication
 
 from dpiqa_desktop.engine.backends import Judgement, create_backend
-from dpiqa_desktop.gui.scoring_process import (
+from dpiqa_desktop.gui.scoring_messages import (
     ENDED,
     Cancel,
     Describe,
@@ -23,11 +23,10 @@ from dpiqa_desktop.gui.scoring_process import (
     Fault,
     Hold,
     Look,
-    MakeBackend,
     Request,
     Score,
-    serve,
 )
+from dpiqa_desktop.gui.scoring_process import MakeBackend, serve
 from dpiqa_plugin.errors import DPIQAError
 
 _ENDING_SECONDS = 5  # then it is killed: what it has scored is in the store
