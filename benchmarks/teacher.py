@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -29,8 +30,8 @@ from torch import Tensor, nn
 from dpiqa_plugin.cards import CARDS
 from dpiqa_plugin.checkpoint import build_filled
 from dpiqa_plugin.locate import find_weights
+from dpiqa_plugin.models import decoder
 from dpiqa_plugin.models.precision import fast_type
-from dpiqa_plugin.models.prediction import score_of
 from dpiqa_plugin.models.student import Student
 from dpiqa_plugin.models.teacher import Teacher
 from dpiqa_plugin.models.unet_features import keys_and_values, up_block_features
@@ -186,29 +187,22 @@ def plain_forward(teacher: Teacher, photo: Tensor, watch: Stopwatch) -> Tensor:
         prompts = keys_and_values(teacher.unet, condition)
         features = up_block_features(teacher.unet, latent, prompts, teacher.img_adapter(photo))
     with watch.part("decoder"):
-        decoder = teacher.QFD
-        size = (decoder.map_size, decoder.map_size)
-        up3, up2, up1, up0 = (F.interpolate(x, size, mode="bicubic") for x in reversed(features))
-        parts = [
-            decoder.se1(decoder.conv1(up3)),
-            decoder.se2(decoder.conv2(up2)),
-            decoder.se3(decoder.conv3(up1)),
-            decoder.se4(decoder.conv4(up0)),
-        ]
-        fused = decoder.se_fuse(decoder.fuse_conv(torch.cat(parts, dim=1)))
-        for conv in (decoder.conv_score1, decoder.conv_score2, decoder.conv_score3):
-            fused = F.relu(conv(fused))
-        hidden = F.relu(decoder.fc2(F.relu(decoder.fc1(fused.flatten(1)))))
-        return score_of(hidden, decoder.fc3)
+        return teacher.QFD(features).score  # type: ignore[no-any-return]
+
+
+def resized_first(conv: nn.Conv2d, features: Tensor, size: int) -> Tensor:
+    """The decoder's first step as the paper draws it."""
+    return conv(F.interpolate(features, (size, size), mode="bicubic"))  # type: ignore[no-any-return]
 
 
 @contextmanager
 def plain_convolutions(teacher: Teacher) -> Iterator[None]:
-    """Convolutions as torch has them."""
+    """Convolutions as torch has them, in the decoder of features that were resized."""
     shortened = [layer for layer in teacher.modules() if isinstance(layer, WinogradConv2d)]
     for layer in shortened:
         layer.__class__ = nn.Conv2d
-    yield
+    with patch.object(decoder, "_convolve_resized", resized_first):
+        yield
     for layer in shortened:
         layer.__class__ = WinogradConv2d
 

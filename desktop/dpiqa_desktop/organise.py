@@ -6,16 +6,15 @@ The disk is only listed, and read where a copy's name is taken, to see whether t
 
 from __future__ import annotations
 
-import contextlib
 import os
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dpiqa_desktop.engine.companions import group_by_photo, stem, stems_claimed
-from dpiqa_desktop.placing import PlacingError, same_content
+from dpiqa_desktop.engine.companions import group_by_photo, stem
+from dpiqa_desktop.free_names import FreeNames
+from dpiqa_desktop.photo_places import Place, Places, is_inside, real_path
 from dpiqa_plugin.errors import UsageError
 
 Kind = Literal["move", "copy", "keep", "remove"]
@@ -141,7 +140,7 @@ def next_free(photo: PlannedPhoto) -> PlannedPhoto:
     kind: Kind = "move" if first.kind == "move" else "copy"
     sources = tuple(operation.source for operation in photo.operations)
     folder = os.path.dirname(first.target)
-    return _Names().choose(kind, photo.stem, sources, folder, photo.number + 1)
+    return _named(FreeNames(), kind, photo.stem, sources, folder, photo.number + 1)
 
 
 @dataclass
@@ -170,7 +169,7 @@ class _Photo:
 
 
 def _plan(kind: Kind, what: str, to: str, chosen: Iterable[_Photo]) -> Plan:
-    names = _Names()
+    names = FreeNames()
     photos: list[PlannedPhoto] = []
     left: list[NotDone] = []
     for photo in chosen:
@@ -179,8 +178,20 @@ def _plan(kind: Kind, what: str, to: str, chosen: Iterable[_Photo]) -> Plan:
             left += (NotDone(source, photo.problem) for source in sources)
         else:
             folder = os.path.normpath(os.path.join(to, photo.below))
-            photos.append(names.choose(kind, photo.stem, sources, folder, 1))
+            photos.append(_named(names, kind, photo.stem, sources, folder, 1))
     return Plan(what, to, tuple(photos), tuple(left))
+
+
+def _named(
+    names: FreeNames, kind: Kind, stem: str, sources: tuple[str, ...], folder: str, number: int
+) -> PlannedPhoto:
+    """Plan a photo into ``folder``, with names that are free there, from ``number`` on."""
+    given = names.choose(stem, sources, folder, number, may_be_there=kind == "copy")
+    operations = (
+        Operation("keep" if name in given.same else kind, source, os.path.join(folder, name))
+        for source, name in zip(sources, given.names, strict=True)
+    )
+    return PlannedPhoto(stem, given.number, tuple(operations))
 
 
 def _checked_target(to: str, roots: Sequence[str]) -> str:
@@ -197,7 +208,7 @@ def _checked_target(to: str, roots: Sequence[str]) -> str:
     if not os.path.isdir(os.path.dirname(target)):
         raise UsageError(f"--to {to}: there is no folder {os.path.dirname(target)}; create it first")
     for root in roots:
-        if _is_inside(_real(root), target):
+        if is_inside(real_path(root), target):
             raise UsageError(
                 f"--to {to}: {root} is inside it; choose a folder beside or below what is scored"
             )
@@ -206,8 +217,8 @@ def _checked_target(to: str, roots: Sequence[str]) -> str:
 
 def _gather(scored: Iterable[tuple[str, float]], roots: Sequence[str], to: str) -> list[_Photo]:
     """Group scored files by photo, without those inside ``to``."""
-    places = _Places(roots, to)
-    by_folder: dict[_Place, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    places = Places(roots, to)
+    by_folder: dict[Place, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for path, score in scored:
         place = places.of(path)
         if place is not None:
@@ -222,7 +233,7 @@ def _gather(scored: Iterable[tuple[str, float]], roots: Sequence[str], to: str) 
     return list(photos.values())
 
 
-def _photos_of(place: _Place, scores: dict[str, list[float]]) -> Iterator[_Photo]:
+def _photos_of(place: Place, scores: dict[str, list[float]]) -> Iterator[_Photo]:
     files, links, problem = _list(place.folder)
     groups = group_by_photo(files, [name for name in scores if name in files])
     by_stem: dict[str, list[float]] = defaultdict(list)
@@ -237,7 +248,7 @@ def _photos_of(place: _Place, scores: dict[str, list[float]]) -> Iterator[_Photo
         yield _Photo(place.folder, key, place.below, groups[key], obstacle, values)
 
 
-def _obstacle(place: _Place, names: Sequence[str], links: frozenset[str]) -> str | None:
+def _obstacle(place: Place, names: Sequence[str], links: frozenset[str]) -> str | None:
     if place.linked:
         return "is reached through a linked folder; score the folder it is in to organise it"
     linked = [name for name in names if name in links]
@@ -259,175 +270,3 @@ def _list(folder: str) -> tuple[frozenset[str], frozenset[str], str | None]:
     except OSError as error:
         return frozenset(), frozenset(), f"is in a folder that cannot be listed: {error.strerror}"
     return frozenset(files | links), frozenset(links), None
-
-
-@dataclass(frozen=True)
-class _Place:
-    """A folder of photos.
-
-    Attributes:
-        folder: its real path.
-        below: its path below the root that it was found under, which is what it keeps.
-        linked: it is reached through a link, so that it is really somewhere else.
-    """
-
-    folder: str
-    below: str
-    linked: bool
-
-
-class _Places:
-    """Finds the place of a path as the scan gave it; each folder is looked at once."""
-
-    def __init__(self, roots: Sequence[str], to: str) -> None:
-        self._roots = [(root, _real(root)) for root in roots]
-        self._to = to
-        self._known: dict[str, _Place | None] = {}
-
-    def of(self, path: str) -> _Place | None:
-        """Return the place, None if it is inside the target folder.
-
-        Raises:
-            ValueError: ``path`` is below none of the roots.
-        """
-        if any(path == root for root, _ in self._roots):
-            folder = os.path.dirname(_real(path))
-            return None if _is_inside(folder, self._to) else _Place(folder, "", linked=False)
-        folder = os.path.dirname(path)
-        if folder not in self._known:
-            self._known[folder] = self._look_up(folder)
-        return self._known[folder]
-
-    def _look_up(self, folder: str) -> _Place | None:
-        for root, real_root in self._roots:
-            below = _below(folder, root)
-            if below is not None:
-                real = os.path.realpath(folder)
-                linked = real != os.path.normpath(os.path.join(real_root, below))
-                return None if _is_inside(real, self._to) else _Place(real, below, linked)
-        raise ValueError(f"{folder} is below none of the scanned {[root for root, _ in self._roots]}")
-
-
-def _below(folder: str, root: str) -> str | None:
-    """Return ``folder`` relative to ``root``, by their names alone, None if it is not below it."""
-    separators = os.sep + (os.altsep or "")
-    start = root.rstrip(separators)
-    if folder.rstrip(separators) == start:
-        return ""
-    if not folder.startswith(start) or folder[len(start)] not in separators:
-        return None
-    below = os.path.normpath(folder[len(start) :].lstrip(separators))
-    return None if below.split(os.sep)[0] == os.pardir else below
-
-
-def _real(path: str) -> str:
-    """Return the real path of a folder, or of a file that may itself be a link, which is not followed."""
-    if os.path.isdir(path):
-        return os.path.realpath(path)
-    folder, name = os.path.split(path)
-    return os.path.join(os.path.realpath(folder or os.curdir), name)
-
-
-def _is_inside(path: str, folder: str) -> bool:
-    """Tell whether ``path`` is ``folder`` or below it, whatever the two are called: case, mounts."""
-    try:
-        wanted = os.stat(folder)
-    except OSError:
-        return path == folder or path.startswith(os.path.join(folder, ""))
-    while True:
-        try:
-            if os.path.samestat(os.stat(path), wanted):
-                return True
-        except OSError:
-            pass
-        if os.path.dirname(path) == path:
-            return False
-        path = os.path.dirname(path)
-
-
-class _Names:
-    """Gives out names in target folders, none twice, also where a file system ignores the case of letters."""
-
-    def __init__(self) -> None:
-        self._folders: dict[str, _Taken] = {}
-
-    def choose(
-        self, kind: Kind, stem: str, sources: tuple[str, ...], folder: str, number: int
-    ) -> PlannedPhoto:
-        """Plan a photo into ``folder`` with the lowest number, from ``number`` on, that is free."""
-        taken = self._folders.setdefault(_folded(folder), _Taken())
-        taken.look_into(folder)
-        while True:
-            start = stem if number == 1 else f"{stem}-{number}"
-            names = [start + os.path.basename(source)[len(stem) :] for source in sources]
-            same = taken.same(sources, names) if kind == "copy" else frozenset()
-            if taken.is_free(start, names) or same:
-                break
-            number += 1
-        taken.add(start, names)
-        return PlannedPhoto(
-            stem,
-            number,
-            tuple(
-                Operation("keep" if name in same else kind, source, os.path.join(folder, name))
-                for source, name in zip(sources, names, strict=True)
-            ),
-        )
-
-
-class _Taken:
-    """What is taken in one target folder: names, and stems, for a photo must not seem another's companion."""
-
-    def __init__(self) -> None:
-        self._seen: set[str] = set()
-        self._names: dict[str, str] = {}  # folded name -> path
-        self._stems: set[str] = set()
-        self._given: set[str] = set()
-
-    def look_into(self, folder: str) -> None:
-        """Learn what is in a folder, if that is not known; Sub and sub may be two, and share names here."""
-        if folder in self._seen:
-            return
-        self._seen.add(folder)
-        # One that cannot be listed is taken for empty: placing a file there will tell.
-        with contextlib.suppress(OSError):
-            for name in os.listdir(folder):
-                self._names[_folded(name)] = os.path.join(folder, name)
-                self._stems |= {_folded(claimed) for claimed in stems_claimed(name)}
-
-    def is_free(self, start: str, names: Sequence[str]) -> bool:
-        """Tell whether nothing in the folder has one of the names or could belong to a photo ``start``."""
-        folded = {_folded(name) for name in names}
-        return (
-            _folded(start) not in self._stems
-            and folded.isdisjoint(self._names)
-            and folded.isdisjoint(self._given)
-        )
-
-    def same(self, sources: Sequence[str], names: Sequence[str]) -> frozenset[str]:
-        """Return which names the same files have already; none if another file has one of the names."""
-        same = set()
-        for source, name in zip(sources, names, strict=True):
-            there = self._names.get(_folded(name))
-            if _folded(name) in self._given or (there is not None and not _is_same(source, there)):
-                return frozenset()
-            if there is not None:
-                same.add(name)
-        return frozenset(same)
-
-    def add(self, start: str, names: Sequence[str]) -> None:
-        """Take them."""
-        self._given |= {_folded(name) for name in names}
-        self._stems.add(_folded(start))
-
-
-def _is_same(one: str, other: str) -> bool:
-    try:
-        return same_content(one, other)
-    except PlacingError:
-        return False
-
-
-def _folded(name: str) -> str:
-    """Return what names have in common that some file system takes for one: case, composed letters."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -120,7 +120,8 @@ class Writing:
         for outcome in outcomes:
             if isinstance(outcome, NotWritten):
                 self._outcomes["failed"] += 1
-                self._console.failed(outcome.path, outcome.reason)
+                cure = "; --write auto makes a sidecar for it" if outcome.sidecar_would_do else ""
+                self._console.failed(outcome.path, outcome.reason + cure)
                 continue
             self._outcomes["up to date" if isinstance(outcome, UpToDate) else "written"] += 1
             self._outcomes["made"] += isinstance(outcome, Written) and outcome.made

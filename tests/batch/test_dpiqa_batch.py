@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from makers.fresh_interpreter import run_fresh
 from makers.photos import save_photo
+from PIL import Image
 
 from dpiqa_desktop.cli import main
 from dpiqa_desktop.engine.store import default_database
@@ -199,6 +200,14 @@ def test_one_broken_photo_is_told_and_stops_nothing(shoot, capsys):
     assert len(out.splitlines()) == 3
     assert "failed: " in err
     assert "broken.jpg" in err
+
+
+def test_where_a_sidecar_would_do_the_option_for_it_is_named(tmp_path, capsys):
+    photo = save_photo(tmp_path / "a.jpg")
+    with Image.open(photo) as image:
+        image.save(photo, xmp='<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'.encode("utf-16"))
+    assert main([str(tmp_path), "--write", "embed"]) == 1
+    assert f"{photo}: its XMP is not in UTF-8; --write auto makes a sidecar for it" in capsys.readouterr().err
 
 
 def test_a_store_that_cannot_be_used_costs_no_score(shoot, capsys):

@@ -172,8 +172,8 @@ def test_any_metric_of_pyiqa_gives_its_own_scores(metric, lower_better, photos):
         ("musik", "auto", "no metric musik; did you mean musiq"),
         ("lpips", "auto", "lpips needs a reference"),
         ("fid", "auto", "fid cannot judge a single photo"),
-        ("entropy", "toaster", "--device toaster cannot be used here"),
-        ("entropy", "cuda:99", "--device cuda:99 cannot be used here"),
+        ("entropy", "toaster", "the device toaster cannot be used here"),
+        ("entropy", "cuda:99", "the device cuda:99 cannot be used here"),
     ],
 )
 def test_what_cannot_be_done_is_a_usage_error(metric, device, message):

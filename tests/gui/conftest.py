@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from makers.photos import save_photo
@@ -20,8 +21,12 @@ from dpiqa_desktop.gui.app import make_application, make_window
 from dpiqa_desktop.gui.main_window import MainWindow
 from dpiqa_desktop.gui.photo_item import PhotoItem
 from dpiqa_desktop.gui.photo_loader import PhotoLoader
+from dpiqa_desktop.gui.photo_view import PhotoView
 from dpiqa_desktop.gui.quality_map import QualityMaps
 from dpiqa_desktop.gui.scorer import Scorer
+from dpiqa_desktop.gui.work_dialog import WorkDialog
+
+View = TypeVar("View", bound=PhotoView)
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +97,42 @@ def maps(qapp: QApplication) -> Iterator[QualityMaps]:
     maps = QualityMaps(lambda: create_backend("dpiqa_lite"))
     yield maps
     maps.close()
+
+
+@pytest.fixture
+def show_view(
+    items: dict[str, PhotoItem], loader: PhotoLoader, maps: QualityMaps, qtbot: QtBot
+) -> Callable[[type[View], int, int], View]:
+    """``show_view(Loupe, 1000, 800)`` shows a view of that size, with the keyboard in it."""
+
+    def show(kind: type[View], width: int, height: int) -> View:
+        view = kind(loader, maps, items.get)
+        qtbot.addWidget(view)
+        view.resize(width, height)
+        view.show()
+        qtbot.waitExposed(view)
+        view.setFocus()
+        return view
+
+    return show
+
+
+@pytest.fixture
+def shown(qtbot: QtBot) -> Iterator[Callable[[WorkDialog], WorkDialog]]:
+    """``shown(dialog)`` shows a dialog and waits for its plan; it is closed after the test."""
+    dialogs: list[WorkDialog] = []
+
+    def show(dialog: WorkDialog) -> WorkDialog:
+        qtbot.addWidget(dialog)
+        dialogs.append(dialog)
+        dialog.show()
+        qtbot.waitUntil(lambda: dialog.phase == "planned", timeout=20_000)
+        return dialog
+
+    yield show
+    for dialog in dialogs:
+        dialog.close()
+        qtbot.waitUntil(lambda dialog=dialog: not dialog.isVisible(), timeout=10_000)
 
 
 @pytest.fixture

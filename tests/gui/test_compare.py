@@ -11,14 +11,8 @@ from dpiqa_desktop.gui.photo_item import Mark, PhotoItem
 
 
 @pytest.fixture
-def compare(items, loader, maps, qtbot):
-    compare = Compare(loader, maps, items.get)
-    qtbot.addWidget(compare)
-    compare.resize(1000, 700)
-    compare.show()
-    qtbot.waitExposed(compare)
-    compare.setFocus()
-    return compare
+def compare(show_view):
+    return show_view(Compare, 1000, 700)
 
 
 @pytest.fixture

@@ -21,22 +21,6 @@ REJECTED, PICKED = Mark(flag="rejected"), Mark(flag="picked")
 
 
 @pytest.fixture
-def shown(qtbot):
-    dialogs = []
-
-    def show(dialog):
-        qtbot.addWidget(dialog)
-        dialogs.append(dialog)
-        dialog.show()
-        wait_for(qtbot, dialog, "planned")
-        return dialog
-
-    yield show
-    for dialog in dialogs:
-        dialog.close()
-
-
-@pytest.fixture
 def shoot(tmp_path):
     """Three photos; the first with RAW file and sidecar."""
     folder = tmp_path / "shoot"

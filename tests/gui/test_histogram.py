@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QAccessible
 
 from dpiqa_desktop.gui.histogram import Caught, Histogram
 
@@ -86,6 +87,20 @@ def test_keys_reach_and_move_both(qtbot, histogram):
     qtbot.keyClick(histogram.bars, Qt.Key.Key_Up)
     qtbot.keyClick(histogram.bars, Qt.Key.Key_Home)
     assert histogram.thresholds == pytest.approx((0.0, 0.79))
+
+
+def test_each_handle_has_a_name_of_its_own(qtbot, histogram):
+    bars = histogram.bars
+    spoken = QAccessible.queryAccessibleInterface(bars)
+    bars.setFocus(Qt.FocusReason.TabFocusReason)
+    names = [spoken.text(QAccessible.Text.Name)]
+    qtbot.keyClick(bars, Qt.Key.Key_Tab)
+    names.append(spoken.text(QAccessible.Text.Name))
+    qtbot.mouseClick(bars, Qt.MouseButton.LeftButton, pos=QPoint(round(bars.place(0.3)), 20))
+    names.append(spoken.text(QAccessible.Text.Name))
+    handles = ("reject", "pick", "reject")
+    assert names == [f"Histogram of scores, {handle} handle" for handle in handles]
+    assert spoken.text(QAccessible.Text.Description) == "Rejects worse than 0.3, picks from 0.7"
 
 
 def test_every_control_is_reached_by_tab(qtbot, histogram):

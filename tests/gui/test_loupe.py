@@ -17,14 +17,8 @@ SIZE = (3000, 2000)
 
 
 @pytest.fixture
-def loupe(items, loader, maps, qtbot):
-    loupe = Loupe(loader, maps, items.get)
-    qtbot.addWidget(loupe)
-    loupe.resize(1000, 800)
-    loupe.show()
-    qtbot.waitExposed(loupe)
-    loupe.setFocus()
-    return loupe
+def loupe(show_view):
+    return show_view(Loupe, 1000, 800)
 
 
 @pytest.fixture

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
 import signal
 from pathlib import Path
 
+import platformdirs
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -241,6 +243,52 @@ def test_the_keyboard_is_where_a_user_would_look_for_it(window, make_photos, qtb
     qtbot.waitUntil(lambda: QApplication.focusWidget() is window.views.grid)
 
 
+def _choose(qtbot, box, row):
+    """Choose in a box with the mouse."""
+    qtbot.mouseClick(box, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(box.view().isVisible)
+    qtbot.wait(QApplication.doubleClickInterval())  # sooner, it is the end of the first press
+    place = box.view().visualRect(box.model().index(row, 0)).center()
+    qtbot.mouseClick(box.view().viewport(), Qt.MouseButton.LeftButton, pos=place)
+    qtbot.waitUntil(lambda: not box.view().isVisible())
+
+
+@pytest.mark.parametrize("name", ["sort", "stars", "flag", "state"])
+def test_after_the_mouse_has_chosen_in_a_box_keys_go_to_the_photos(name, scored, qtbot):
+    box, views = getattr(scored.filter_bar, name), scored.views
+    for before in (views.grid, scored.filter_bar.text, box):
+        before.setFocus()
+        row = 1 - box.currentIndex()
+        _choose(qtbot, box, row)
+        assert box.currentIndex() == row
+        qtbot.waitUntil(lambda: (views.currentWidget() is views.grid) == bool(scored.photos.rowCount()))
+        there = views.grid if scored.photos.rowCount() else views.empty.button
+        assert QApplication.focusWidget() is there
+
+
+def test_an_arrow_after_the_mouse_has_chosen_an_order_goes_to_the_next_photo(scored, qtbot):
+    _click(qtbot, scored, 0)
+    _choose(qtbot, scored.filter_bar.sort, 2)
+    _press(qtbot, [Qt.Key.Key_Right])
+    assert scored.views.grid.currentIndex().row() == 1
+    assert scored.filter_bar.sort.currentData() == "name"
+
+
+def test_keys_that_choose_in_a_box_stay_there(scored, qtbot):
+    box = scored.filter_bar.sort
+    _choose(qtbot, box, 1)
+    box.setFocus(Qt.FocusReason.TabFocusReason)
+    _press(qtbot, [Qt.Key.Key_Down, Qt.Key.Key_Down])
+    assert box.currentIndex() == 3
+    assert QApplication.focusWidget() is box
+
+
+@pytest.mark.parametrize("name", ["best", "size_slider"])
+def test_a_click_on_other_controls_of_the_row_leaves_the_keyboard_with_the_photos(name, scored, qtbot):
+    qtbot.mouseClick(getattr(scored.filter_bar, name), Qt.MouseButton.LeftButton)
+    assert QApplication.focusWidget() is scored.views.grid
+
+
 def test_where_there_are_no_photos_the_keyboard_is_on_the_button(scored, tmp_path, qtbot):
     (tmp_path / "empty").mkdir()
     scored.open(str(tmp_path / "empty"))
@@ -374,6 +422,32 @@ def test_main_opens_the_folder_it_is_given_and_ends_with_the_window(make_photos,
         signal.signal(signal.SIGINT, before)
         timer.stop()
     assert seen == [folder]
+
+
+def test_what_is_logged_while_main_runs_is_in_a_file(make_photos, qapp):
+    folder = os.path.dirname(make_photos(1)[0])
+    before = signal.getsignal(signal.SIGINT)
+    log = Path(platformdirs.user_log_dir("dpiqa", appauthor=False)) / "window.log"
+    log.unlink(missing_ok=True)
+    logger = logging.getLogger("dpiqa_desktop.gui.photo_loader")
+
+    def look():
+        for window in _shown(MainWindow):
+            assert not log.exists(), "nothing was wrong yet"
+            logger.error("caf\udce9.jpg was not decoded")
+            window.close()
+
+    timer = QTimer(interval=50)
+    timer.timeout.connect(look)
+    timer.start()
+    try:
+        assert main([folder]) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+        timer.stop()
+    logger.error("after the window")
+    (line,) = log.read_text("utf-8").splitlines()
+    assert line.endswith("dpiqa_desktop.gui.photo_loader: caf\\udce9.jpg was not decoded")
 
 
 def _shown(kind):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from makers.photos import COLOUR, exif_block, jpeg, make_torture_folder, save_dng, scene
+from PIL import Image
 from PySide6.QtGui import QImage
 
 from dpiqa_desktop.engine.decode import decode
@@ -170,6 +171,26 @@ def test_whatever_is_on_a_card_comes_or_has_a_reason(make_loader, tmp_path, qtbo
         loader.want([path])
         qtbot.waitUntil(lambda path=path: bool(loader.get(path)) or path in reasons, timeout=20_000)
     assert {path for path, reason in paths.items() if reason} == set(reasons)
+
+
+def test_what_no_decoder_was_expected_to_do_is_a_reason_and_logged(
+    make_loader, make_photos, tmp_path, monkeypatch, qtbot, caplog
+):
+    def surprise(image, factor):
+        raise ZeroDivisionError("what nobody thought of")
+
+    (path,) = make_photos(1, size=(1200, 1100))
+    monkeypatch.setattr(Image.Image, "reduce", surprise)
+    loader = make_loader()
+    for asked, reason in (
+        (path, "unexpected ZeroDivisionError: what nobody thought of"),
+        (str(tmp_path / "gone.jpg"), "No such file or directory"),
+    ):
+        with qtbot.waitSignal(loader.failed, timeout=20_000) as failed:
+            loader.want([asked])
+        assert failed.args == [asked, reason]
+    assert {record.getMessage() for record in caplog.records} == {f"{path} was not decoded"}
+    assert "in surprise" in caplog.text
 
 
 def test_a_photo_that_is_back_is_tried_again(make_loader, make_photos, tmp_path, qtbot):

@@ -139,7 +139,7 @@ def test_a_metric_without_maps_says_so(make_maps, make_photos, qtbot):
 
 
 def test_a_model_or_photo_that_cannot_be_had_is_a_reason_and_tried_again(
-    make_maps, make_photos, tmp_path, qtbot
+    make_maps, make_photos, tmp_path, qtbot, caplog
 ):
     (path,) = make_photos(1)
     outcomes = [WeightsError("no weights"), RuntimeError("device lost"), Corner()]
@@ -160,6 +160,10 @@ def test_a_model_or_photo_that_cannot_be_had_is_a_reason_and_tried_again(
     with qtbot.waitSignal(maps.failed, timeout=20_000) as failed:
         maps.ask(str(tmp_path / "gone.jpg"))
     assert "No such file" in failed.args[1]
+    (logged,) = caplog.records  # what is to be expected is not worth it
+    assert path in logged.getMessage()
+    assert "in make_backend" in caplog.text
+    assert "RuntimeError: device lost" in caplog.text
 
 
 def test_the_legend_says_what_is_shown_and_what_is_not(qtbot):

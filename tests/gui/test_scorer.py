@@ -12,7 +12,7 @@ from makers.stand_in_backends import Brightness
 
 from dpiqa_desktop.events import Scored
 from dpiqa_desktop.gui.scorer import RemoteBackend, Scorer
-from dpiqa_desktop.gui.scoring_process import Score
+from dpiqa_desktop.gui.scoring_messages import Score
 from dpiqa_plugin.errors import DPIQAError
 
 
@@ -85,7 +85,8 @@ def test_a_model_in_the_other_process_says_what_it_says_here(start):
     np.testing.assert_array_equal(there.judge(photos).scores, here.judge(photos).scores)
 
 
-def test_what_it_cannot_do_is_told_as_our_own_error(start):
+def test_what_it_cannot_do_is_told_as_our_own_error_and_logged(start, caplog):
     backend = RemoteBackend(start(ailing_backends.full_gpu), "brightness", "auto")
     with pytest.raises(DPIQAError, match="CUDA out of memory"):
         backend.judge([np.zeros((32, 32, 3), np.uint8)])
+    assert "ailing_backends.py" in caplog.text, "the other process's traceback"

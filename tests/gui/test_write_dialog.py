@@ -31,23 +31,6 @@ def settings(qapp):
     return Settings()
 
 
-@pytest.fixture
-def shown(qtbot):
-    dialogs = []
-
-    def show(dialog):
-        qtbot.addWidget(dialog)
-        dialogs.append(dialog)
-        dialog.show()
-        wait_for(qtbot, dialog, "planned")
-        return dialog
-
-    yield show
-    for dialog in dialogs:
-        dialog.close()
-        qtbot.waitUntil(lambda dialog=dialog: not dialog.isVisible(), timeout=10_000)
-
-
 def wait_for(qtbot, dialog, phase):
     qtbot.waitUntil(lambda: dialog.phase == phase, timeout=20_000)
 
@@ -147,6 +130,19 @@ def test_every_failure_comes_first_with_its_reason(qtbot, make_photos, settings,
     assert {row.path for row in rows(dialog)[:2]} == set(paths[1:])
     assert all(row.text for row in rows(dialog))
     assert "2 cannot be written" in dialog.text.text()
+
+
+def test_a_raw_file_says_which_choice_of_the_window_gives_it_a_sidecar(qtbot, tmp_path, settings, shown):
+    raw = tmp_path / "a.CR2"
+    raw.write_bytes(b"")
+    settings.set_value("files/where", "embed")
+    dialog = shown(WriteDialog(items_of([str(raw)]), READY, settings))
+    (row,) = rows(dialog)
+    choice = dialog.where.itemText(dialog.where.findData("auto"))
+    assert row.text == f"it is RAW, and is never changed; it gets a sidecar with “{choice}”"
+    dialog.where.setFocus()
+    qtbot.keyClick(dialog.where, Qt.Key.Key_Home)
+    qtbot.waitUntil(lambda: dialog.phase == "planned" and [row.kind for row in rows(dialog)] == ["make"])
 
 
 def test_where_to_write_is_chosen_and_kept(qtbot, make_photos, settings, shown):

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from makers.photo_folders import Disk, on  # the path first
 
-from dpiqa_desktop.metadata import belongings, replace_file
+from dpiqa_desktop.metadata import belongings, replace_file, strays
 from dpiqa_desktop.metadata.replace_file import create_new, remove_file, replace_spliced, version_of
 from dpiqa_desktop.metadata.splice import Splice
 from dpiqa_desktop.process_lock import writing_alone
@@ -82,7 +82,7 @@ def die_at_every_call(folder: Path, kind: str, calls: int) -> None:
         child = os.fork()
         if child == 0:
             die = Disk(kind, at=call, what=lambda name: os.kill(os.getpid(), signal.SIGKILL))
-            with on(die, replace_file, belongings):
+            with on(die, replace_file, strays, belongings):
                 there_and_back(folder, "small.jpg")
             os._exit(1)
         _, status = os.waitpid(child, 0)

@@ -19,17 +19,17 @@ from makers import killed_replacer
 from makers.photo_folders import Disk, on
 
 from dpiqa_desktop.engine.store import content_hash
-from dpiqa_desktop.metadata import belongings, replace_file
+from dpiqa_desktop.metadata import belongings, replace_file, strays
 from dpiqa_desktop.metadata.replace_file import (
     ReplaceError,
     Version,
     create_new,
     remove_file,
-    remove_strays,
     replace_spliced,
     version_of,
 )
 from dpiqa_desktop.metadata.splice import Splice
+from dpiqa_desktop.metadata.strays import remove_strays
 from dpiqa_desktop.process_lock import lock, writing_alone
 
 OLD = b"JPEG" + bytes(range(256)) * 10_000
@@ -110,7 +110,7 @@ def test_a_private_photo_is_private_at_every_moment(photo):
         seen.update(stat.S_IMODE(path.stat().st_mode) for path in photo.parent.iterdir())
 
     before = _version(photo)
-    with on(Disk(at=1, what=look, forever=True, late=True), replace_file, belongings):
+    with on(Disk(at=1, what=look, forever=True, late=True), replace_file, strays, belongings):
         _replace(photo, before)
     assert seen == {0o600}
 
@@ -430,7 +430,7 @@ def test_whatever_call_fails(at, fault, late, forever, kind):
         versions = _version(photo), _version(undone)
         done = 0
         with (
-            on(Disk(kind, at, what, forever, late), replace_file, belongings),
+            on(Disk(kind, at, what, forever, late), replace_file, strays, belongings),
             contextlib.suppress(ReplaceError, KeyboardInterrupt),
         ):
             _replace(photo, versions[0], verify=lambda file: file.read())
@@ -487,7 +487,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path, kind):
     path = tmp_path / "IMG_1.xmp"
     appears = Disk(kind, late=True)
     appears.at, appears.what = _call_of("fsync", tmp_path), lambda name: path.write_bytes(b"the user's")
-    with on(appears, replace_file), pytest.raises(ReplaceError, match="is there already"):
+    with on(appears, replace_file, strays), pytest.raises(ReplaceError, match="is there already"):
         create_new(str(path), b"<x/>")
     assert path.read_bytes() == b"the user's"
     assert os.listdir(tmp_path) == [path.name]
@@ -497,7 +497,7 @@ def _call_of(name, folder):
     """Return which call to the disk flushes a new file."""
     calls = []
     disk = Disk(at=1, what=calls.append, forever=True, late=True)
-    with on(disk, replace_file):
+    with on(disk, replace_file, strays):
         create_new(str(folder / "trial"), b"")
     (folder / "trial").unlink()
     return calls.index(name) + 1

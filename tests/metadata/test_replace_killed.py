@@ -13,8 +13,8 @@ from makers import killed_replacer
 from makers.killed_replacer import SIDECAR, SIDECAR_CONTENT, states
 from makers.photo_folders import Disk, on
 
-from dpiqa_desktop.metadata import belongings, replace_file
-from dpiqa_desktop.metadata.replace_file import remove_strays
+from dpiqa_desktop.metadata import belongings, replace_file, strays
+from dpiqa_desktop.metadata.strays import remove_strays
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 
@@ -69,18 +69,18 @@ def test_killed_at_random_moments(folder):
 def test_killed_between_any_two_calls(folder, kind):
     """Forks for every call to the disk, and lets the child die before it."""
     counting = Disk(kind)
-    with on(counting, replace_file, belongings):
+    with on(counting, replace_file, strays, belongings):
         killed_replacer.there_and_back(folder, "small.jpg")
     assert counting.calls > 50
-    strays = 0
+    left = 0
     with _replacer("at_every_call", folder, kind, str(counting.calls)) as process:
         for _ in range(counting.calls):
             assert process.stdout.readline() == b"killed\n"
-            strays += _check(folder, empty_sidecar=kind == "no links")[1]
+            left += _check(folder, empty_sidecar=kind == "no links")[1]
             process.stdin.write(b"next\n")
             process.stdin.flush()
     assert process.returncode == 0
-    assert strays > 0
+    assert left > 0
 
 
 def _replacer(name, folder, *arguments):

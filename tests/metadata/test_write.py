@@ -343,6 +343,7 @@ def test_what_cannot_be_embedded_goes_beside_it_or_is_said(shoot, write):
     (refused,) = write(photo, where="embed")
     assert isinstance(refused, NotWritten)
     assert "not in UTF-8" in refused.reason
+    assert refused.sidecar_would_do
     (made,) = write(photo)
     assert (made.path, made.made, made.rating_kept) == (str(shoot / "a.xmp"), True, True)
     assert photo.read_bytes() == before
@@ -353,7 +354,9 @@ def test_embed_makes_no_sidecar(shoot, write):
     (shoot / "a.CR2").write_bytes(b"")
     (shoot / "b.CR2").write_bytes(b"")
     assert [type(outcome) for outcome in write(shoot / "a.jpg", where="embed")] == [Written]
-    assert [type(outcome) for outcome in write(shoot / "b.CR2", where="embed")] == [NotWritten]
+    reason = "it is RAW, and is never changed"
+    raw = str(shoot / "b.CR2")
+    assert write(raw, where="embed") == [NotWritten(raw, reason, sidecar_would_do=True)]
     assert set(tree(shoot)) == {"a.jpg", "a.CR2", "b.CR2"}
 
 

@@ -19,6 +19,7 @@ from dpiqa_desktop.engine.marks import Marks
 from dpiqa_desktop.engine.store import default_database
 from dpiqa_desktop.exit_codes import ExitCode
 from dpiqa_desktop.gui.fault_reporter import FaultReporter
+from dpiqa_desktop.gui.log_file import logged_to_file
 from dpiqa_desktop.gui.main_window import MainWindow
 from dpiqa_desktop.gui.recent_folders import recent_folders
 from dpiqa_desktop.gui.recent_menu import RecentMenu
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = asked.folder or next(iter(recent_folders()), None)
         if folder is not None:
             window.open(folder)
-        with few_collections():
+        with logged_to_file(), few_collections():
             return application.exec()
     except Exception as error:  # before there is a window to tell of it
         sys.stderr.write(f"dpiqa-desktop: {write_crash_log(error, given)}\n")

@@ -19,7 +19,7 @@ from dpiqa_desktop.engine.marks import Mark
 from dpiqa_desktop.engine.scan import Found, scan
 from dpiqa_desktop.engine.store import default_database
 from dpiqa_desktop.gui.scorer import Answers, RemoteBackend, Scorer
-from dpiqa_desktop.gui.scoring_process import Fault, Ready, Score
+from dpiqa_desktop.gui.scoring_messages import Fault, Ready, Score
 from dpiqa_plugin.errors import DPIQAError
 
 __all__ = ["Bridge", "Job", "Opened", "Ready"]

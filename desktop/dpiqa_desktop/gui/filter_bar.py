@@ -6,6 +6,7 @@ import itertools
 import math
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -36,11 +37,13 @@ class FilterBar(QWidget):
         wanted_changed: the ``Wanted`` that the controls say.
         sort_changed: the ``Sort``.
         side_changed: width of the pictures in a tile.
+        chosen_by_mouse: in a box: the keyboard's place is with the photos again.
     """
 
     wanted_changed = Signal(object)
     sort_changed = Signal(object)
     side_changed = Signal(int)
+    chosen_by_mouse = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -122,7 +125,7 @@ class FilterBar(QWidget):
             ("name", self.tr("Name")),
             ("captured", self.tr("Capture time")),
         )
-        self.sort = _box(self.tr("Sort by"), names)
+        self.sort = self._box(self.tr("Sort by"), names)
         self.turned = QToolButton(self)
         self.turned.setText("⇅")
         self.turned.setCheckable(True)
@@ -135,25 +138,26 @@ class FilterBar(QWidget):
 
     def _make_filters(self) -> None:
         least = tuple((n, self.tr("{stars} or more").format(stars=stars(n))) for n in range(1, 6))
-        self.stars = _box(self.tr("Stars"), ((0, self.tr("Any stars")), *least))
+        self.stars = self._box(self.tr("Stars"), ((0, self.tr("Any stars")), *least))
         flags: tuple[tuple[FlagWanted, str], ...] = (
             ("any", self.tr("Any flag")),
             ("picked", self.tr("Picked")),
             ("rejected", self.tr("Rejected")),
             ("unflagged", self.tr("Neither")),
         )
-        self.flag = _box(self.tr("Flag"), flags)
+        self.flag = self._box(self.tr("Flag"), flags)
         states: tuple[tuple[StateWanted, str], ...] = (
             ("any", self.tr("Scored or not")),
             ("scored", self.tr("Scored")),
             ("unscored", self.tr("Not scored yet")),
             ("failed", self.tr("Failed")),
         )
-        self.state = _box(self.tr("State"), states)
+        self.state = self._box(self.tr("State"), states)
         self.low = self._score_box(self.tr("Lowest score"), 0.0)
         self.high = self._score_box(self.tr("Highest score"), 1.0)
         self.best = QCheckBox(self.tr("Best of bursts"), self)
         self.best.setToolTip(self.tr("Of each burst only its best photo"))
+        self.best.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.text = QLineEdit(self)
         self.text.setPlaceholderText(self.tr("Find by name"))
         self.text.setAccessibleName(self.tr("Find by name"))
@@ -180,6 +184,7 @@ class FilterBar(QWidget):
         self.size_slider.setPageStep(48)
         self.size_slider.setValue(MEDIUM)
         self.size_slider.setFixedWidth(110)
+        self.size_slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.size_slider.setAccessibleName(self.tr("Size of the tiles"))
         self.size_slider.setToolTip(self.tr("Size of the tiles"))
         self.size_slider.valueChanged.connect(self.side_changed)
@@ -202,6 +207,15 @@ class FilterBar(QWidget):
             QWidget.setTabOrder(one, next_one)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
+    def _box(self, name: str, values: tuple[tuple[object, str], ...]) -> QComboBox:
+        box = _Box()
+        for value, text in values:
+            box.addItem(text, value)
+        box.setAccessibleName(name)
+        box.setToolTip(name)
+        box.chosen_by_mouse.connect(self.chosen_by_mouse)
+        return box
+
     def _score_box(self, name: str, value: float) -> QDoubleSpinBox:
         box = QDoubleSpinBox(self)
         box.setRange(0, 1)
@@ -219,10 +233,27 @@ class FilterBar(QWidget):
         self.sort_changed.emit(Sort(self.sort.currentData(), self.turned.isChecked()))
 
 
-def _box(name: str, values: tuple[tuple[object, str], ...]) -> QComboBox:
-    box = QComboBox()
-    for value, text in values:
-        box.addItem(text, value)
-    box.setAccessibleName(name)
-    box.setToolTip(name)
-    return box
+class _Box(QComboBox):
+    """Tells apart who chooses: with the mouse, the next arrow is meant for the photos."""
+
+    chosen_by_mouse = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pressed = False
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.activated.connect(self._tell)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """As in Qt."""
+        self._pressed = True
+        super().mousePressEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """As in Qt."""
+        self._pressed = False
+        super().keyPressEvent(event)
+
+    def _tell(self) -> None:
+        if self._pressed:
+            self.chosen_by_mouse.emit()

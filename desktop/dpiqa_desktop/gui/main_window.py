@@ -7,14 +7,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QSize
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QUndoStack
-from PySide6.QtWidgets import (
-    QFileDialog,
-    QMainWindow,
-    QMessageBox,
-    QToolBar,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QToolBar, QVBoxLayout, QWidget
 
 from dpiqa_desktop.engine.marks import Marks
 from dpiqa_desktop.gui.actions import make_actions
@@ -214,6 +207,7 @@ class MainWindow(QMainWindow):
         bar.wanted_changed.connect(self.photos.want)
         bar.sort_changed.connect(self.photos.sort_by)
         bar.side_changed.connect(views.grid.set_side)
+        bar.chosen_by_mouse.connect(views.take_keyboard)
         self.photos.shown_changed.connect(self._say_count)
         self.undo_stack.indexChanged.connect(self._enable)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
+import logging
 import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -37,6 +38,8 @@ QUICK_SIDE = 750
 quarter of its scale for it: 90 ms of CPU time, where the photo itself takes 380; for 1024 it would be 180."""
 
 _BAND = 512  # rows; even
+
+_log = logging.getLogger(__name__)
 
 # A level is no smaller than this: painting it scaled down costs nothing any more.
 _SMALLEST_LEVEL = 512
@@ -234,6 +237,7 @@ class PhotoLoader(QObject):
             outcome = str(error)
         except Exception as error:  # one photo never ends the program, whatever a decoder comes up with
             outcome = f"unexpected {type(error).__name__}: {error}"
+            _log.exception("%s was not decoded", job.path)
         _release_memory()
         with contextlib.suppress(RuntimeError):  # the window is gone, and this object with it
             self._done.emit(job, outcome)

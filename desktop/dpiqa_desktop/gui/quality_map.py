@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,8 @@ _STOPS = ((0.0, (13, 8, 60)), (0.35, (125, 20, 110)), (0.65, (229, 75, 60)), (1.
 _OPACITY = 0.6
 _SIDE = 384
 _MOST_KEPT = 64
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +123,7 @@ class QualityMaps(QObject):
             outcome = str(error)
         except Exception as error:  # the runtimes' errors have no common base
             outcome = f"the model could not look at it: {error}"
+            _log.exception("%s has no quality map", path)
         with contextlib.suppress(RuntimeError):  # the window is gone, and this object with it
             self._done.emit(model, path, outcome)
 

@@ -61,7 +61,6 @@ class ScoreBars(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setAccessibleName(self.tr("Histogram of scores"))
         self._describe()
 
     @property
@@ -253,13 +252,15 @@ class ScoreBars(QWidget):
         self.update()
 
     def _describe(self) -> None:
-        """Say the same to a screen reader."""
-        names = {"reject": self.tr("reject"), "pick": self.tr("pick")}
-        text = self.tr("Rejects worse than {reject}, picks from {pick}. Keys move: {hand}")
+        """Say the same to a screen reader, for which Tab goes from one handle to another."""
+        names = {
+            "reject": self.tr("Histogram of scores, reject handle"),
+            "pick": self.tr("Histogram of scores, pick handle"),
+        }
+        self.setAccessibleName(names[self._hand])
+        text = self.tr("Rejects worse than {reject}, picks from {pick}")
         self.setAccessibleDescription(
-            text.format(
-                reject=f"{self._at['reject']:.3g}", pick=f"{self._at['pick']:.3g}", hand=names[self._hand]
-            )
+            text.format(reject=f"{self._at['reject']:.3g}", pick=f"{self._at['pick']:.3g}")
         )
 
     def _width(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import queue
 import threading
@@ -14,22 +15,24 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication
 
 from dpiqa_desktop.engine.backends import Judgement, create_backend
-from dpiqa_desktop.gui.scoring_process import (
+from dpiqa_desktop.gui.scoring_messages import (
     ENDED,
     Cancel,
     Describe,
     Description,
+    Fault,
     Hold,
     Look,
-    MakeBackend,
     Request,
     Score,
-    serve,
 )
+from dpiqa_desktop.gui.scoring_process import MakeBackend, serve
 from dpiqa_plugin.errors import DPIQAError
 
 _ENDING_SECONDS = 5  # then it is killed: what it has scored is in the store
 _OUT_OF_MEMORY = -9  # what Linux does to the largest program
+
+_log = logging.getLogger(__name__)
 
 
 class ScorerDiedError(DPIQAError):
@@ -137,8 +140,12 @@ class RemoteBackend:
         return judgement
 
     def _answer(self, request: Describe | Look) -> object:
-        ((_, value),) = self._scorer.ask(request)
-        return value
+        answer: object = None
+        for _, value in self._scorer.ask(request):
+            if isinstance(value, Fault):
+                _log.error("%s\n%s", value.summary, value.trace)
+            answer = value
+        return answer
 
 
 class _Alive:

@@ -22,9 +22,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
-from pathlib import Path
-
-import numpy as np
 
 from dpiqa_desktop.engine.backends import Backend
 from dpiqa_desktop.engine.backends.shared_backend import SharedBackend
@@ -33,6 +30,17 @@ from dpiqa_desktop.engine.run import Stages, choose_stages, run
 from dpiqa_desktop.engine.steps import Steps
 from dpiqa_desktop.engine.store import Store
 from dpiqa_desktop.events import Event, Notice, Progress, Scored
+from dpiqa_desktop.gui.scoring_messages import (
+    ENDED,
+    Cancel,
+    Describe,
+    Description,
+    Fault,
+    Hold,
+    Look,
+    Ready,
+    Score,
+)
 from dpiqa_plugin.errors import DPIQAError, StoreError
 
 _TELL_SECONDS = 0.1
@@ -48,106 +56,13 @@ MakeBackend = Callable[[str, str], Backend]
 """Metric and device -> back end; a function of a module, because the other process has to find it."""
 
 
-@dataclass(frozen=True)
-class Ready:
-    """The model that scores.
-
-    Attributes:
-        metric: its name.
-        description: what runs where, one line.
-        identity: name and weights; scores of equal identity can be compared.
-        lower_better: a lower score is a better photo.
-        score_range: lowest and highest score, about; None if not known.
-    """
-
-    metric: str
-    description: str
-    identity: str
-    lower_better: bool
-    score_range: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
-class Score:
-    """Asks for scores.
-
-    Attributes:
-        photos: paths.
-        metric, device: see ``create_backend``.
-        database: of the score store.
-        force: score again what the store knows.
-    """
-
-    photos: tuple[str, ...]
-    metric: str
-    device: str
-    database: Path
-    force: bool = False
-
-
-@dataclass(frozen=True)
-class Describe:
-    """Asks what a model is like: a ``Description``."""
-
-    metric: str
-    device: str
-
-
-@dataclass(frozen=True)
-class Description:
-    """The attributes of a ``Backend``."""
-
-    description: str
-    identity: str
-    input_size: int | None
-    lower_better: bool
-    score_range: tuple[float, float] | None
-    batch_size: int
-
-
-@dataclass(frozen=True)
-class Look:
-    """Asks for a ``Judgement`` of pixels that are at hand; see ``Backend.judge``."""
-
-    metric: str
-    device: str
-    photos: list[np.ndarray]
-    maps: bool
-
-
-@dataclass(frozen=True)
-class Hold:
-    """Asks to score no more photos than those at hand, or, without ``held``, to go on."""
-
-    held: bool
-
-
-@dataclass(frozen=True)
-class Cancel:
-    """Asks to end after the photos at hand."""
-
-
-Request = Score | Describe | Look | Hold | Cancel
-
-ENDED = "ended"
-"""The last message of a number; its value is None, or for the user's eyes why it ended before its end."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """An exception that nobody expected, as text: tracebacks cannot be sent."""
-
-    summary: str
-    trace: str
-
-
 def serve(connection: Connection, make_backend: MakeBackend) -> None:
     """Do what is asked for until None is, or the pipe ends.
 
     A request is ``(number, Request)``, an answer ``(number, name, value)``. ``Score`` is answered by
     ``"ready"``, ``"told"``, ``"progressed"``, ``"notice"``, ``"bursts"``, ``"crashed"``, see ``Bridge``; the
-    others by ``"answer"``; ``ENDED`` is the last of each. ``Hold`` and ``Cancel`` come with the number of a
-    ``Score`` and have no answer of their own.
+    others by ``"answer"`` or ``"crashed"``; ``ENDED`` is the last of each. ``Hold`` and ``Cancel`` come with
+    the number of a ``Score`` and have no answer of their own.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal: the window sees to it
     if not sys.warnoptions:
@@ -207,6 +122,7 @@ def _answer(number: int, request: Describe | Look, model: _Model, send: Send) ->
         why = str(error)
     except Exception as error:  # the runtimes' errors have no common base
         why = f"the model could not look at it: {error}"
+        send(number, "crashed", Fault(why, traceback.format_exc()))
     send(number, ENDED, why)
 
 

@@ -136,7 +136,7 @@ SETTINGS: tuple[Setting, ...] = (
 )
 """In the order of the dialog."""
 
-_BY_KEY = {setting.key: setting for setting in SETTINGS}
+BY_KEY = {setting.key: setting for setting in SETTINGS}
 
 
 def translated(text: str) -> str:
@@ -212,7 +212,7 @@ class Settings(QObject):
 
     def value(self, key: str) -> str | float:
         """What is kept, or the default if that makes no sense."""
-        setting = _BY_KEY[key]
+        setting = BY_KEY[key]
         kept = self._kept.value(key, setting.default)
         return _understood(setting, kept)
 

@@ -156,6 +156,12 @@ class Views(QStackedWidget):
             self.show_loupe()
             self.loupe.set_map_shown(True)
 
+    def take_keyboard(self) -> None:
+        """Have keys go to what is shown."""
+        page = self.currentWidget()
+        assert page is not None
+        page.setFocus()
+
     def select_all(self) -> None:
         """Select all that is shown, in the grid."""
         self.show_grid()
@@ -177,9 +183,7 @@ class Views(QStackedWidget):
     def _set_view(self, view: View) -> None:
         self._view = view
         self._show_page()
-        page = self.currentWidget()
-        assert page is not None
-        page.setFocus()
+        self.take_keyboard()
         self.view_changed.emit(view)
         self.meant_changed.emit()
 

@@ -19,7 +19,7 @@ from dpiqa_desktop.gui.counted import files, photos
 from dpiqa_desktop.gui.file_work import Stopped
 from dpiqa_desktop.gui.outcome_table import Row
 from dpiqa_desktop.gui.photo_item import PhotoItem
-from dpiqa_desktop.gui.settings import SETTINGS, Settings, translated
+from dpiqa_desktop.gui.settings import BY_KEY, Settings, translated
 from dpiqa_desktop.gui.work_dialog import Counts, Steps, WorkDialog
 from dpiqa_desktop.metadata.plan import Verdict, summary
 from dpiqa_desktop.metadata.replace_file import ReplaceError, check_replaceable
@@ -193,7 +193,7 @@ class _Writing(QObject):
 
     def _row(self, outcome: Outcome) -> Row:
         if isinstance(outcome, NotWritten):
-            return Row("failed", outcome.path, outcome.reason)
+            return Row("failed", outcome.path, self._why_not(outcome))
         if not isinstance(outcome, Written):
             return Row("same", outcome.path, "", kept=outcome.rating_kept)
         text = outcome.summary
@@ -202,6 +202,13 @@ class _Writing(QObject):
         if outcome.rating_kept:
             text = self.tr("{text}; your own rating stays").format(text=text)
         return Row("make" if outcome.made else "change", outcome.path, text, kept=outcome.rating_kept)
+
+    def _why_not(self, outcome: NotWritten) -> str:
+        if not outcome.sidecar_would_do:
+            return outcome.reason
+        choice = translated(dict(BY_KEY["files/where"].choices)["auto"])
+        text = self.tr("{reason}; it gets a sidecar with “{choice}”")
+        return text.format(reason=outcome.reason, choice=choice)
 
 
 class _TakingBack(QObject):
@@ -294,7 +301,7 @@ def _changes(counts: Counts) -> int:
 
 
 def _choice(key: str, settings: Settings) -> QComboBox:
-    (setting,) = (setting for setting in SETTINGS if setting.key == key)
+    setting = BY_KEY[key]
     box = QComboBox()
     box.setObjectName(os.path.basename(key))
     box.setAccessibleName(translated(setting.text))

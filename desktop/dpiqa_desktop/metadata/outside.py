@@ -49,6 +49,9 @@ def points_outside(block: bytes, file: BinaryIO, start: int) -> bool:
 class _Directories:
     """A walk through all directories of a block (TIFF 6.0, section 2; EXIF 2.32, 4.6).
 
+    It reads the block itself: ``tiff_directory`` and ``engine.tiff`` tell what a directory holds; here it
+    matters on which side of the block's end each part of it lies, whole or not.
+
     Attributes:
         lead_outside: a value or a directory ends behind the block, and begins inside the file.
         maker_note: where the MakerNote is, as offset and length; None if there is none.

@@ -4,7 +4,7 @@ What is promised:
 
 - At every moment the name leads to the old file or to the whole new one, after ``kill -9`` too, and after a
   power cut as far as the disk keeps what it says it has written. What may be left is a temporary file beside
-  it, which ``remove_strays`` removes.
+  it, which ``strays`` removes.
 - The new file has been flushed, read back and compared before it takes the old one's place, and has all that
   ``belongings`` carries; else it is thrown away and the old file has not been touched.
 - What another program wrote since the caller read the file is not lost: content, identity, size and times are
@@ -28,8 +28,6 @@ import contextlib
 import errno
 import io
 import os
-import re
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -39,13 +37,11 @@ import xxhash
 
 from dpiqa_desktop.metadata.belongings import NotKeptError, carry
 from dpiqa_desktop.metadata.splice import Splice, inverse, spliced
+from dpiqa_desktop.metadata.strays import made_and_locked, temporary_name
 from dpiqa_desktop.placing import PlacingError, give_name, sync_folder
-from dpiqa_desktop.process_lock import lock
 from dpiqa_plugin.errors import DPIQAError
 
 _BLOCK = 1 << 20
-_TEMPORARY = re.compile(r"\..*\.dpiqa-[0-9a-f]{32}\.tmp", re.DOTALL)
-_NAME_BYTES = 90  # of a photo's name that its temporary file is called by: with the rest below eCryptfs' 143
 _CHANGED = "was changed by another program in the meantime and stays as it is; run it again"
 _NOT_READ_BACK = "was not written: the new file does not read back as it was written; is its disk failing?"
 # Windows says "no permission" of a file that is open; elsewhere it is the sticky bit of a shared folder.
@@ -205,31 +201,6 @@ def remove_file(path: str, before: Version) -> None:
     _sync_folder_of(target)
 
 
-def remove_strays(folder: str) -> list[str]:
-    """Remove the temporary files in a folder whose writers were killed; return their paths.
-
-    A writer has its temporary file locked, and the system takes the lock away when it dies. Where a file
-    system has no locks nobody can tell, and the file stays; so it does where it may not be removed.
-    """
-    removed = []
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if _TEMPORARY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                with contextlib.suppress(OSError):
-                    _remove_stray(entry.path)
-                    removed.append(entry.path)
-    return removed
-
-
-def _remove_stray(path: str) -> None:
-    if os.name == "nt":  # which removes no file that anybody has open
-        os.unlink(path)
-        return
-    with open(path, "r+b", buffering=0) as file:  # for writing: NFS locks no other
-        lock(file)
-        os.unlink(path)
-
-
 @dataclass(frozen=True)
 class _Temporary:
     path: str
@@ -290,37 +261,18 @@ def _opened(path: str, target: str) -> _Hashed:
 def _temporary(path: str, target: str, mode: int) -> Iterator[_Temporary]:
     """Make a file beside ``target``; it is gone at the end, unless it has been renamed."""
     folder, name = os.path.split(target)
-    temporary = os.path.join(folder, _temporary_name(name))
+    temporary = os.path.join(folder, temporary_name(name))
     try:
         with _blaming(path, "was not written: no permission to make a file in its folder"):
-            file = _made_and_locked(temporary, mode)
+            file = made_and_locked(temporary, mode)
         try:
             yield _Temporary(temporary, file)
         finally:
             with contextlib.suppress(OSError):  # its content was flushed before, or is not wanted
                 file.close()
     finally:
-        with contextlib.suppress(OSError):  # remove_strays will try again
+        with contextlib.suppress(OSError):  # as a stray it goes later
             os.unlink(temporary)
-
-
-def _made_and_locked(path: str, mode: int) -> io.FileIO:
-    while True:
-        file = open(path, "x+b", buffering=0, opener=lambda path, flags: os.open(path, flags, mode))  # noqa: SIM115
-        if os.name == "nt":  # where nobody else could read what is locked, and nobody removes what is open
-            return file
-        with contextlib.suppress(OSError):  # where there are no locks, remove_strays does nothing
-            lock(file, wait=True)
-        if os.path.lexists(path):
-            return file
-        file.close()  # remove_strays came between
-
-
-def _temporary_name(name: str) -> str:
-    """Return a name nobody else has, which begins with a dot, so that no scan takes it for a photo."""
-    while len(os.fsencode(name)) > _NAME_BYTES:
-        name = name[:-1]
-    return f".{name}.dpiqa-{secrets.token_hex(16)}.tmp"
 
 
 def _check_unchanged(path: str, target: str, status: os.stat_result) -> None:

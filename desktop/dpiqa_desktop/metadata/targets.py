@@ -62,10 +62,16 @@ class UpToDate:
 
 @dataclass(frozen=True)
 class NotWritten:
-    """A file that is left as it is; ``reason`` is for the user's eyes."""
+    """A file that is left as it is.
+
+    Attributes:
+        reason: for the user's eyes.
+        sidecar_would_do: not with ``"embed"``; with ``"auto"`` a sidecar would be written instead.
+    """
 
     path: str
     reason: str
+    sidecar_would_do: bool = False
 
     @classmethod
     def because(cls, path: str, error: Exception) -> NotWritten:
@@ -243,13 +249,15 @@ def _plan(family: _Family, member: str, settings: Settings, decide: Decide, keep
             if embed and member != family.members[0]:
                 return None  # the JPEG beside it says it
             if embed:
-                raise UnsafeError("it is RAW, and is never changed; --write auto makes a sidecar for it")
+                raise UnsafeError("it is RAW, and is never changed")
         elif embed or (settings.where == "auto" and not family.has_own_sidecar(member)):
             with contextlib.nullcontext() if embed else contextlib.suppress(UnsafeError):
                 return _planned(member, embedded_change(member, decide), keep)
         path, exists = family.sidecar_of(member, settings.naming)
         return _plan_sidecar(path, exists, decide, keep)
-    except (UnsafeError, PhotoError, OSError) as error:
+    except UnsafeError as error:  # with "embed" only
+        return NotWritten(member, str(error), sidecar_would_do=True)
+    except (PhotoError, OSError) as error:
         return NotWritten.because(member, error)
 
 

@@ -54,7 +54,7 @@ class TorchBackend:
             import pyiqa
             import torch
         except ModuleNotFoundError as error:
-            raise MissingExtraError(f"--metric {metric} on --device {device}", "pyiqa") from error
+            raise MissingExtraError(f"the metric {metric} on {device}", "pyiqa") from error
         configuration = _configuration(metric)
         self._torch = torch
         self._device = _usable_device(device)
@@ -209,5 +209,5 @@ def _usable_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UsageError(f"--device {name} cannot be used here: {str(error).splitlines()[0]}") from error
+        raise UsageError(f"the device {name} cannot be used here: {str(error).splitlines()[0]}") from error
     return device
