@@ -3,8 +3,8 @@
 In the spirit of the student of DP-IQA (Fu et al., "DP-IQA: Utilizing Diffusion Prior for Blind Image Quality
 Assessment in the Wild", arXiv 2405.19996): a CNN trunk, a small feature map, a score. It is *not* the
 paper's student: the trunk is EfficientNet-Lite0 (timm's ``tf_efficientnet_lite0``), not EfficientNet-B7; the
-score also sees the mean and the deviation of every stage's channels; it says how sure it is; and it was
-trained on opinion scores, not distilled from the teacher.
+score also sees the mean and the deviation of every stage's channels and how the photo is exposed; it says how
+sure it is; and it was trained on opinion scores, not distilled from the teacher.
 
 Code: Apache-2.0. Weights: trained by ``dpiqa-train lite`` from ImageNet weights (Apache-2.0); see lite.md.
 """
@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dpiqa_plugin.checkpoint import load_state_dict
+from dpiqa_plugin.models.exposure import EXPOSURE_STATISTICS, exposure_statistics
 from dpiqa_plugin.models.prediction import QualityPrediction
 from dpiqa_plugin.models.squash import squash
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
@@ -40,7 +41,7 @@ class EarlyStages(NamedTuple):
 
     Attributes:
         map: (N, 40, S / 8, S / 8), the output of the last of them.
-        statistics: (N, 160), mean and deviation of every channel of all of them.
+        statistics: (N, 304), `exposure_statistics`, then mean and deviation of every channel of all of them.
     """
 
     map: Tensor
@@ -76,7 +77,9 @@ class Lite(nn.Module):
         x = self.trunk.get_submodule("conv_stem")((image * 255 - 127) / 128)
         x = self.trunk.get_submodule("bn1")(x)
         stages = self._stages(x, range(FROZEN_BLOCKS))
-        return EarlyStages(stages[-1], pooled_statistics(stages))
+        return EarlyStages(
+            stages[-1], torch.cat([exposure_statistics(image), pooled_statistics(stages)], dim=1)
+        )
 
     def late(self, early: EarlyStages) -> QualityPrediction:
         """Run the trained stages and the head."""
@@ -113,7 +116,7 @@ class LiteHead(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        statistics = 2 * sum(STAGE_CHANNELS)
+        statistics = EXPOSURE_STATISTICS + 2 * sum(STAGE_CHANNELS)
         self.register_buffer("statistics_mean", torch.zeros(statistics))
         self.register_buffer("statistics_deviation", torch.ones(statistics))
         self.register_buffer("deviation_scale", torch.ones(1))
@@ -138,23 +141,28 @@ class LiteHead(nn.Module):
             nn.Dropout(0.2),
         )
         self.to_score = nn.Linear(64, 1)
+        # Of its own, so that what it learns of exposure holds for any scene.
+        self.exposure = nn.Sequential(
+            nn.Linear(EXPOSURE_STATISTICS, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1)
+        )
         self.to_deviation = nn.Linear(64, 1)
 
     def forward(self, stages: list[Tensor], statistics: Tensor) -> QualityPrediction:
-        """Decode the last three stages, of strides 8, 16 and 32, and ``pooled_statistics`` of all five."""
+        """Decode the last three stages, of strides 8, 16, 32, with the statistics of all and of exposure."""
         quality_map = self.to_map(self._fuse(stages))
         pooled_map = F.adaptive_avg_pool2d(quality_map, _MAP_GRID).flatten(1)
         score, deviation = self.decode(statistics, pooled_map)
         return QualityPrediction(score, quality_map, deviation)
 
     def decode(self, statistics: Tensor, pooled_map: Tensor) -> tuple[Tensor, Tensor]:
-        """Give score and deviation, (N, 1) each, from statistics (N, 1024) and the map's means (N, 128)."""
+        """Give score and deviation, (N, 1) each, from statistics (N, 1168) and the map's means (N, 128)."""
         # A photo unlike any in training, all black say, must not lie hundreds of deviations out.
-        standardised = (statistics - self.statistics_mean) / self.statistics_deviation
-        hidden = self.hidden(torch.cat([standardised.clamp(-6, 6), pooled_map], dim=1))
+        standardised = ((statistics - self.statistics_mean) / self.statistics_deviation).clamp(-6, 6)
+        hidden = self.hidden(torch.cat([standardised, pooled_map], dim=1))
         # How sure it is must not change what it says: the deviation's loss stops here.
         deviation = F.softplus(self.to_deviation(hidden.detach())) + 0.01
-        return torch.sigmoid(self.to_score(hidden)), self.deviation_scale * deviation
+        logit = self.to_score(hidden) + self.exposure(standardised[:, :EXPOSURE_STATISTICS])
+        return torch.sigmoid(logit), self.deviation_scale * deviation
 
     def _fuse(self, stages: list[Tensor]) -> Tensor:
         size = stages[0].shape[-2:]

@@ -13,13 +13,12 @@ from makers.tiny_training import EXAMPLES, labelled, train
 from PIL import Image
 
 from dpiqa_desktop.engine.backends import Judgement
-from dpiqa_plugin.errors import DPIQAError
+from dpiqa_plugin.errors import DPIQAError, UsageError
 from dpiqa_plugin.models.lite import Lite, load_lite
 from dpiqa_training.config import LITE_RECIPE, LiteConfig, read_config
 from dpiqa_training.datasets import LabelledPhoto
 from dpiqa_training.export import export_lite
-from dpiqa_training.losses import one_minus_plcc
-from dpiqa_training.recipes.lite import deviation_loss, ranking_loss
+from dpiqa_training.recipes.lite import train_lite
 from dpiqa_training.scorers import lite_scorer
 from dpiqa_training.trunk_weights import imagenet_classifier, imagenet_trunk
 
@@ -67,31 +66,10 @@ def test_a_checkpoint_of_another_recipe_is_refused(trained, tmp_path):
         train(tmp_path)
 
 
-@pytest.mark.parametrize("rung", [0, 3])
-def test_a_ladder_in_the_wrong_order_costs_more(rung):
-    falling = torch.tensor([[0.9, 0.8, 0.7, 0.6, 0.5, 0.4]])
-    swapped = falling.clone()
-    swapped[0, [rung, rung + 1]] = swapped[0, [rung + 1, rung]]
-    assert ranking_loss(falling, 0.05) == 0
-    assert ranking_loss(swapped, 0.05) > 0
-    # The clean photo's rung has one neighbour, the others two: 0.1 the wrong way and the margin.
-    assert ranking_loss(swapped, 0.05) == pytest.approx(0.15 / 5)
-
-
-def test_the_deviation_learns_the_size_of_errors_and_leaves_the_score_alone():
-    score = torch.full((4,), 0.5, requires_grad=True)
-    mos = torch.tensor([0.3, 0.7, 0.3, 0.7])
-    losses = {d: deviation_loss(score, torch.full((4,), d), mos).item() for d in (0.1, 0.2, 0.4)}
-    assert min(losses, key=losses.__getitem__) == 0.2
-    assert not deviation_loss(score, torch.full((4,), 0.2), mos).requires_grad
-
-
-def test_plcc_of_a_straight_line_is_one_and_of_equal_opinions_finite():
-    mos = torch.tensor([0.1, 0.4, 0.9])
-    assert 1 - one_minus_plcc(2 * mos + 1, mos) == pytest.approx(1)
-    score = torch.tensor([0.1, 0.2, 0.3], requires_grad=True)
-    one_minus_plcc(score, torch.full((3,), 0.5)).backward()
-    assert score.grad.isfinite().all()
+def test_fewer_photos_than_a_step_takes_are_refused(tmp_path):
+    config = read_config(LITE_RECIPE, LiteConfig)
+    with pytest.raises(UsageError, match="2 photos are too few for a batch_size of 24"):
+        train_lite(config, labelled()[:2], [], tmp_path, "cpu")
 
 
 def test_frozen_stages_and_depthwise_filters_keep_their_imagenet_weights(trained):

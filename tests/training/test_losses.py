@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from dpiqa_training.losses import map_error, margin_ranking, one_minus_plcc, squared_error
+from dpiqa_training.losses import (
+    ladder_ranking,
+    map_error,
+    margin_ranking,
+    negative_log_likelihood,
+    one_minus_plcc,
+    squared_error,
+)
 
 
 def test_squared_error():
@@ -46,6 +53,25 @@ def test_plcc_loss_of_equal_opinions_has_a_finite_gradient():
     score = torch.tensor([0.3, 0.6], requires_grad=True)
     one_minus_plcc(score, torch.tensor([0.5, 0.5])).backward()
     assert score.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("rung", [0, 3])
+def test_a_ladder_in_the_wrong_order_costs_more(rung):
+    falling = torch.tensor([[0.9, 0.8, 0.7, 0.6, 0.5, 0.4]])
+    swapped = falling.clone()
+    swapped[0, [rung, rung + 1]] = swapped[0, [rung + 1, rung]]
+    assert ladder_ranking(falling, 0.05) == 0
+    assert ladder_ranking(swapped, 0.05) > 0
+    # The clean photo's rung has one neighbour, the others two: 0.1 the wrong way and the margin.
+    assert ladder_ranking(swapped, 0.05) == pytest.approx(0.15 / 5)
+
+
+def test_the_deviation_learns_the_size_of_errors_and_leaves_the_score_alone():
+    score = torch.full((4,), 0.5, requires_grad=True)
+    mos = torch.tensor([0.3, 0.7, 0.3, 0.7])
+    losses = {d: negative_log_likelihood(score, torch.full((4,), d), mos).item() for d in (0.1, 0.2, 0.4)}
+    assert min(losses, key=losses.__getitem__) == 0.2
+    assert not negative_log_likelihood(score, torch.full((4,), 0.2), mos).requires_grad
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What training minimises. Every loss is a scalar tensor, 0 or more, and 0 is best."""
+"""What training minimises: scalar tensors, the lower the better, and all but the last 0 or more."""
 
 from __future__ import annotations
 
@@ -43,6 +43,22 @@ def one_minus_plcc(score: Tensor, mos: Tensor) -> Tensor:
     scale = (score.norm() * mos.norm()).clamp_min(1e-6)
     loss: Tensor = 1 - (score * mos).sum() / scale
     return loss
+
+
+def ladder_ranking(ladders: Tensor, margin: float) -> Tensor:
+    """How far each rung is from scoring ``margin`` below the one before.
+
+    Args:
+        ladders: scores (L, R), from the clean photo to the most distorted.
+        margin: in units of the score.
+    """
+    return F.relu(margin - (ladders[:, :-1] - ladders[:, 1:])).mean()
+
+
+def negative_log_likelihood(score: Tensor, deviation: Tensor, mos: Tensor) -> Tensor:
+    """Of MOS under a normal distribution, less a constant; teaches the deviation, not the score. All (N,)."""
+    error = (score.detach() - mos) ** 2
+    return (deviation.log() + error / (2 * deviation**2)).mean()
 
 
 def _require_equal_shapes(ours: Tensor, target: Tensor) -> None:

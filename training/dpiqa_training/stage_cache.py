@@ -30,7 +30,7 @@ class StageCache:
 
     Attributes:
         maps: float16 (N, H, W, C), on disk: channels last, as training reads them.
-        statistics: float32 (N, 2 * channels of the frozen stages).
+        statistics: float32 (N, 304), as `EarlyStages` has them.
     """
 
     maps: np.memmap
@@ -72,7 +72,7 @@ def cached_stages(
 
 @torch.inference_mode()
 def all_statistics(model: Lite, photos: StageCache, path: Path, device: str) -> Tensor:
-    """Read the statistics of all stages, (N, 1024), or compute and write those of the late ones first.
+    """Read the statistics of all stages, (N, 1168), or compute and write those of the late ones first.
 
     Args:
         model: with the ImageNet weights in all stages.
@@ -121,7 +121,7 @@ def _compute(model: Lite, photos: Dataset[Tensor], path: Path, device: str) -> n
 
 
 def _key(model: Lite, names: Iterable[str]) -> str:
-    digest = hashlib.sha256("\n".join([str(LITE_INPUT_SIZE), *names]).encode())
+    digest = hashlib.sha256("\n".join([f"{LITE_INPUT_SIZE} with exposure", *names]).encode())
     frozen = ("trunk.conv_stem", "trunk.bn1", *(f"trunk.blocks.{group}." for group in range(FROZEN_BLOCKS)))
     for name, value in model.state_dict().items():
         if name.startswith(frozen):

@@ -24,12 +24,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from dpiqa_plugin.errors import DPIQAError
+from dpiqa_plugin.errors import DPIQAError, UsageError
 from dpiqa_plugin.models.lite import (
     FROZEN_BLOCKS,
     EarlyStages,
@@ -42,7 +41,7 @@ from dpiqa_training.config import LiteConfig
 from dpiqa_training.datasets.labelled import LabelledPhoto, SquashedPhotos
 from dpiqa_training.datasets.ladders import RUNGS, LadderPhotos
 from dpiqa_training.distortions import KINDS
-from dpiqa_training.losses import one_minus_plcc
+from dpiqa_training.losses import ladder_ranking, negative_log_likelihood, one_minus_plcc
 from dpiqa_training.scorers import lite_scorer
 from dpiqa_training.stage_cache import all_statistics, cached_stages
 from dpiqa_training.trunk_weights import imagenet_trunk
@@ -51,7 +50,9 @@ _WARM_UP_BATCH = 96
 _WARM_UP_LADDERS = 8
 _DEVIATION_WEIGHT = 0.01  # its loss is large and meets no other: it must not steer the common rate
 _CLEAN_ABOVE = 0.75
-_LADDER_KINDS = (*KINDS, "overexposure")  # the hardest to learn, as raters like bright photos: twice as many
+# Those of exposure are the hardest to learn: raters like bright photos, and what is too bright for one scene
+# is right for another.
+_LADDER_KINDS = (*KINDS, "overexposure", "underexposure", "overexposure")
 _WITHIN_ONE = 0.683  # of normal errors, within one standard deviation
 
 
@@ -68,7 +69,7 @@ def train_lite(
         config: the recipe.
         training: the labelled photos; the best of them are distorted, too.
         validation: at the end the deviation is calibrated on them.
-        folder: for the checkpoint and the outputs of the frozen stages, 2.6 GB for the whole of BIQ2021.
+        folder: for the checkpoint and the outputs of the frozen stages, 3.5 GB for the whole of BIQ2021.
         device: of torch.
 
     Returns:
@@ -76,7 +77,10 @@ def train_lite(
 
     Raises:
         DPIQAError: the checkpoint belongs to another recipe or other photos.
+        UsageError: there are fewer photos than a step takes.
     """
+    if len(training) < config.batch_size:
+        raise UsageError(f"{len(training)} photos are too few for a batch_size of {config.batch_size}")
     torch.manual_seed(config.seed)
     run = _Run(config, training, folder, device)
     checkpoint = folder / "checkpoint.pt"
@@ -223,22 +227,6 @@ class _Run:
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.total - warmup)))
 
 
-def ranking_loss(ladders: Tensor, margin: float) -> Tensor:
-    """How far each rung is from scoring ``margin`` below the one before.
-
-    Args:
-        ladders: scores (L, R), from the clean photo to the most distorted.
-        margin: in units of the score.
-    """
-    return F.relu(margin - (ladders[:, :-1] - ladders[:, 1:])).mean()
-
-
-def deviation_loss(score: Tensor, deviation: Tensor, mos: Tensor) -> Tensor:
-    """Negative log-likelihood of MOS under a normal distribution; teaches the deviation, not the score."""
-    error = (score.detach() - mos) ** 2
-    return (deviation.log() + error / (2 * deviation**2)).mean()
-
-
 def calibrate_deviation(model: Lite, photos: list[LabelledPhoto], device: str) -> None:
     """Scale the deviation so that MOS lies within one of it as often as with normal errors.
 
@@ -311,9 +299,9 @@ def _warm_up(
 
     Args:
         head: changed in place.
-        photos: statistics (N, 1024) of the labelled photos.
+        photos: statistics (N, 1168) of the labelled photos.
         mos, weight: (N,).
-        ladders: statistics (L, RUNGS, 1024).
+        ladders: statistics (L, RUNGS, 1168).
         config: the recipe.
     """
     head.train()
@@ -335,5 +323,5 @@ def _loss(score: Tensor, deviation: Tensor, mos: Tensor, weight: Tensor, config:
     """Compare N scores with MOS and weight (N,); the scores that follow are of whole ladders."""
     own, rungs = score[: len(mos)], score[len(mos) :].view(-1, RUNGS)
     loss = (weight * (own - mos) ** 2).mean() + config.plcc_weight * one_minus_plcc(own, mos)
-    loss = loss + _DEVIATION_WEIGHT * deviation_loss(own, deviation[: len(mos)], mos)
-    return loss + config.ladder_weight * ranking_loss(rungs, config.ladder_margin)
+    loss = loss + _DEVIATION_WEIGHT * negative_log_likelihood(own, deviation[: len(mos)], mos)
+    return loss + config.ladder_weight * ladder_ranking(rungs, config.ladder_margin)
