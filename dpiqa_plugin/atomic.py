@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +14,16 @@ from pathlib import Path
 def replacing(target: Path) -> Iterator[Path]:
     """Yield a path beside ``target`` to write to; it becomes ``target`` if the block ends well, else it goes.
 
-    The name is random, so that two processes doing the same do not meet; the last one wins.
+    The name is random, so that two processes doing the same do not meet; the last one wins. The file
+    may be read by those who may read any new one; safetensors makes its own for their owner alone.
     """
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
+        temporary.touch()
+        mode = stat.S_IMODE(temporary.stat().st_mode)
+        temporary.unlink()  # who does not write it shall fail, and not leave nothing in its place
         yield temporary
+        temporary.chmod(mode)
         flush_to_disk(temporary)
         os.replace(temporary, target)
     finally:

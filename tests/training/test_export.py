@@ -69,6 +69,12 @@ def test_the_model_that_is_exported_stays_as_it_is(other, tmp_path):
     assert len(list((tmp_path / "new").iterdir())) == 3
 
 
+def test_exports_may_be_read_by_those_who_may_read_any_new_file(tmp_path):
+    (tmp_path / "any").touch()
+    written = export_teacher(save_teacher(tmp_path / "teacher.safetensors", 1), tmp_path)
+    assert written.stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
 def test_an_export_that_finds_no_room_leaves_the_earlier_one(exported, other):
     """The limit on file sizes stands for a full disk: the write really fails half-way."""
     resource = pytest.importorskip("resource")

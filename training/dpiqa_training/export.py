@@ -51,7 +51,7 @@ def export_lite(model: Lite, folder: Path) -> None:
         for suffix in (".safetensors", ".bin", ".xml"):
             made = weights.with_suffix(suffix)
             with replacing(folder / made.name) as beside:
-                made.rename(beside)
+                made.replace(beside)
 
 
 def export_teacher(weights: Path, folder: Path) -> Path:
