@@ -18,7 +18,7 @@ _LEVELS_AND_WIDTHS = (
 )
 _LUMA = (77 / 256, 150 / 256, 29 / 256)
 _LEAST_SHARE = 2.0**-12
-_STRIDE = 3  # of each row and column one position in three: a sixteen-thousandth of the area is seen
+_STRIDE = 3  # of rows and columns: of 384 x 384 positions 16,384 are looked at
 
 EXPOSURE_STATISTICS = 2 * 3 * len(_LEVELS_AND_WIDTHS)
 

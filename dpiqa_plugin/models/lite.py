@@ -104,7 +104,7 @@ class Lite(nn.Module):
 class LiteHead(nn.Module):
     """From the trunk's stages to the feature map, the score and the deviation.
 
-    ``statistics_mean`` and ``statistics_deviation`` standardise the pooled statistics; training measures them
+    ``statistics_mean`` and ``statistics_deviation`` standardise the statistics; training measures them
     once on the training photos: the channels of a ReLU6 trunk differ in scale by two orders of magnitude.
     ``deviation_scale`` is set on the validation photos, at the end of training.
     """

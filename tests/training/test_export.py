@@ -11,10 +11,10 @@ import openvino
 import pytest
 import torch
 from makers import killed_export
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from dpiqa_plugin import fingerprint
+from dpiqa_plugin.errors import WeightsError
 from dpiqa_plugin.models.lite import BUNDLED_WEIGHTS, Lite, load_lite
 from dpiqa_plugin.openvino_ir import IDENTITY
 from dpiqa_plugin.weights_file import ABOUT_KEY
@@ -82,7 +82,7 @@ def test_an_export_that_finds_no_room_leaves_the_earlier_one(exported, other):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
     try:
-        with pytest.raises(SafetensorError):
+        with pytest.raises(WeightsError, match="make room"):
             export_lite(other, exported)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -75,7 +75,15 @@ def test_the_deviation_learns_the_size_of_errors_and_leaves_the_score_alone():
 
 
 @pytest.mark.parametrize(
-    "loss", [squared_error, map_error, one_minus_plcc, lambda a, b: margin_ranking(a, b, 0.1)]
+    "loss",
+    [
+        squared_error,
+        map_error,
+        one_minus_plcc,
+        lambda a, b: margin_ranking(a, b, 0.1),
+        lambda a, b: negative_log_likelihood(a, b, b),
+        lambda a, b: negative_log_likelihood(b, a, b),
+    ],
 )
 def test_columns_against_vectors_are_refused(loss):
     with pytest.raises(ValueError, match=r"\(4, 1\) and \(4,\)"):

@@ -6,13 +6,16 @@ student with its IR, and beside each its SHA-256.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -33,18 +36,22 @@ def export_lite(model: Lite, folder: Path) -> None:
     all at once. The ``.xml`` names the weights that it was made of and comes last: a kill before that leaves
     an old one, which the batch tool refuses beside new weights.
 
+    A kill may leave a folder ``.lite-*`` beside them, which may be deleted.
+
     Args:
         model: stays as it is.
         folder: is made if need be.
+
+    Raises:
+        WeightsError: it cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     model = copy.deepcopy(model).cpu().eval()
     # OpenVINO folds batch norm into the convolutions and rounds the product: so it is done here, before the
     # one rounding that both share. Otherwise scores differ by up to 0.005. Batch norm's counters stay.
     _fold_batch_norm(model.trunk)
     rounded = {name: x.half() if x.is_floating_point() else x for name, x in model.state_dict().items()}
     model.load_state_dict(rounded)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".lite-", ignore_cleanup_errors=True) as temporary:
+    with _into(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".lite-") as temporary:
         weights = Path(temporary) / "lite.safetensors"
         save_file({name: x.contiguous() for name, x in rounded.items()}, weights)
         save_ir(model, LITE_INPUT_SIZE, weights.with_suffix(".xml"), fingerprint.sha256(weights))
@@ -96,6 +103,17 @@ def _fold_batch_norm(trunk: nn.Module) -> None:
             module.running_var.fill_(1 - module.eps)
 
 
+@contextlib.contextmanager
+def _into(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"{folder} cannot be written to ({error}); make room there or give another"
+        ) from error
+
+
 def _read(weights: Path, model: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not weights.is_file():
         raise WeightsError(f"there is no file {weights}; train first: dpiqa-train {model}")
@@ -114,8 +132,7 @@ def _halved(tensor: Tensor) -> Tensor:
 
 
 def _write(tensors: dict[str, Tensor], said: dict[str, Any], path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    with _into(path.parent), replacing(path) as temporary:
         save_file(tensors, temporary, metadata={ABOUT_KEY: json.dumps(said, sort_keys=True)})
         # A kill must not leave it to the new weights: damaged, they would be called, or given the old IR.
         fingerprint.record_path(path).unlink(missing_ok=True)

@@ -46,17 +46,19 @@ def one_minus_plcc(score: Tensor, mos: Tensor) -> Tensor:
 
 
 def ladder_ranking(ladders: Tensor, margin: float) -> Tensor:
-    """How far each rung is from scoring ``margin`` below the one before.
+    """Mean over all neighbouring rungs of how far the worse is from scoring ``margin`` below the better.
 
     Args:
         ladders: scores (L, R), from the clean photo to the most distorted.
-        margin: in units of the score.
+        margin: in the unit of the scores.
     """
     return F.relu(margin - (ladders[:, :-1] - ladders[:, 1:])).mean()
 
 
 def negative_log_likelihood(score: Tensor, deviation: Tensor, mos: Tensor) -> Tensor:
     """Of MOS under a normal distribution, less a constant; teaches the deviation, not the score. All (N,)."""
+    _require_equal_shapes(score, mos)
+    _require_equal_shapes(deviation, mos)
     error = (score.detach() - mos) ** 2
     return (deviation.log() + error / (2 * deviation**2)).mean()
 

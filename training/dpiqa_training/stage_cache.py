@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from dpiqa_plugin.atomic import replacing
+from dpiqa_plugin.models.exposure import exposure_statistics
 from dpiqa_plugin.models.lite import FROZEN_BLOCKS, EarlyStages, Lite, pooled_statistics
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 
@@ -72,7 +73,7 @@ def cached_stages(
 
 @torch.inference_mode()
 def all_statistics(model: Lite, photos: StageCache, path: Path, device: str) -> Tensor:
-    """Read the statistics of all stages, (N, 1168), or compute and write those of the late ones first.
+    """Read all statistics, (N, 1168), or compute and write those of the late stages first.
 
     Args:
         model: with the ImageNet weights in all stages.
@@ -121,7 +122,10 @@ def _compute(model: Lite, photos: Dataset[Tensor], path: Path, device: str) -> n
 
 
 def _key(model: Lite, names: Iterable[str]) -> str:
-    digest = hashlib.sha256("\n".join([f"{LITE_INPUT_SIZE} with exposure", *names]).encode())
+    digest = hashlib.sha256("\n".join([str(LITE_INPUT_SIZE), *names]).encode())
+    # The statistics of exposure have no weights: what they are of a fixed picture tells whether they changed.
+    wedge = torch.linspace(0, 1, 3 * LITE_INPUT_SIZE**2).view(1, 3, LITE_INPUT_SIZE, LITE_INPUT_SIZE)
+    digest.update(exposure_statistics(wedge).numpy().round(3).tobytes())
     frozen = ("trunk.conv_stem", "trunk.bn1", *(f"trunk.blocks.{group}." for group in range(FROZEN_BLOCKS)))
     for name, value in model.state_dict().items():
         if name.startswith(frozen):

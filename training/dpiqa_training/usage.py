@@ -13,7 +13,7 @@ def require_file(option: str, path: Path | None) -> None:
     Raises:
         UsageError: names option and path.
     """
-    if path is not None and not path.expanduser().is_file():
+    if path is not None and not path.is_file():
         raise UsageError(f"{option}: there is no file {path}")
 
 

@@ -4,9 +4,9 @@ The first three block groups of the trunk are frozen and their output is read fr
 the depthwise filters of the others are frozen, too: on a CPU their gradient takes 40 % of a step, and they
 are 2 % of the weights. What is kept is the running mean of the weights; no step is picked by validation.
 
-Limits: one process, CPU or one GPU. On Linux, glibc returns big buffers to the system after every step;
-``MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592`` in the environment makes a step on 2
-cores about a third faster.
+Limits: one process, CPU or one GPU; the loss is shown, not logged. On Linux, glibc returns big buffers to the
+system after every step; ``MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592`` in the
+environment makes a step on 2 cores about a third faster.
 """
 
 from __future__ import annotations
@@ -29,12 +29,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from dpiqa_plugin.errors import DPIQAError, UsageError
-from dpiqa_plugin.models.lite import (
-    FROZEN_BLOCKS,
-    EarlyStages,
-    Lite,
-    LiteHead,
-)
+from dpiqa_plugin.models.lite import FROZEN_BLOCKS, EarlyStages, Lite, LiteHead
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 from dpiqa_training.checkpoint import load_checkpoint, save_checkpoint
 from dpiqa_training.config import LiteConfig
@@ -77,10 +72,12 @@ def train_lite(
 
     Raises:
         DPIQAError: the checkpoint belongs to another recipe or other photos.
-        UsageError: there are fewer photos than a step takes.
+        UsageError: there are fewer photos than a step takes, or none to distort.
     """
     if len(training) < config.batch_size:
         raise UsageError(f"{len(training)} photos are too few for a batch_size of {config.batch_size}")
+    if not clean_sources(training, 1, config.seed):
+        raise UsageError(f"no photo of ss03 has a MOS above {_CLEAN_ABOVE}: there is none to distort")
     torch.manual_seed(config.seed)
     run = _Run(config, training, folder, device)
     checkpoint = folder / "checkpoint.pt"
