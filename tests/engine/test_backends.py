@@ -137,6 +137,19 @@ def test_the_student_s_next_start_needs_no_torch(student, photos, request):
     assert output_of(code, student, TORCH_HOME=str(student)) == "512 False"
 
 
+def test_the_float16_of_gpus_moves_no_score_by_the_tolerance(photos):
+    pytest.importorskip("pyiqa")
+    torch = pytest.importorskip("torch")
+    exact, reduced = (create_backend("dpiqa_lite", "cpu", "torch") for _ in range(2))
+    reduced._precision = torch.autocast("cpu", torch.float16)  # what a GPU would be given
+    pixels = [pixels_of(path, LITE_INPUT_SIZE) for path in photos]
+    expected, found = exact.judge(pixels, maps=True), reduced.judge(pixels, maps=True)
+    assert (found.scores != expected.scores).any()
+    np.testing.assert_allclose(found.scores, expected.scores, atol=TOLERANCE)
+    np.testing.assert_allclose(found.uncertainties, expected.uncertainties, atol=TOLERANCE)
+    assert found.maps.dtype == expected.maps.dtype
+
+
 def test_a_full_gpu_halves_the_batch_and_goes_on(photos):
     torch = pytest.importorskip("torch")
     backend = create_backend("entropy", "cpu")

@@ -145,7 +145,8 @@ class TorchBackend:
 def _fast_precision(device: torch.device) -> AbstractContextManager[object]:
     """Choose what the lite model and the students compute in; the teacher has its own option for that.
 
-    float16 moves none of their scores by 0.001, bfloat16 some by 0.01: on CPUs, which have only that, no.
+    float16 moved no score of the lite model by more than 0.0006 on 40 photos, bfloat16 one by 0.015: where
+    only that is fast, it stays float32. (Of students random weights were looked at; nothing on a GPU.)
     """
     import torch
 
