@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
@@ -403,16 +404,9 @@ def test_an_unexpected_fault_in_a_thread_reaches_the_user_and_a_log(window, tmp_
         reporter.close()
 
 
-def test_main_opens_the_folder_it_is_given_and_ends_with_the_window(make_photos, qapp):
-    folder = os.path.dirname(make_photos(2)[0])
-    before, seen = signal.getsignal(signal.SIGINT), []
-
-    def look():
-        for window in _shown(MainWindow):
-            if window.model.rowCount() == 2:
-                seen.append(window.scoring.folder)
-                window.close()
-
+def run_main(folder: str, look: Callable[[], None]) -> None:
+    """Run the program on a folder until ``look``, called again and again, has closed its window."""
+    before = signal.getsignal(signal.SIGINT)
     timer = QTimer(interval=50)
     timer.timeout.connect(look)
     timer.start()
@@ -421,12 +415,24 @@ def test_main_opens_the_folder_it_is_given_and_ends_with_the_window(make_photos,
     finally:
         signal.signal(signal.SIGINT, before)
         timer.stop()
+
+
+def test_main_opens_the_folder_it_is_given_and_ends_with_the_window(make_photos, qapp):
+    folder = os.path.dirname(make_photos(2)[0])
+    seen = []
+
+    def look():
+        for window in _shown(MainWindow):
+            if window.model.rowCount() == 2:
+                seen.append(window.scoring.folder)
+                window.close()
+
+    run_main(folder, look)
     assert seen == [folder]
 
 
 def test_what_is_logged_while_main_runs_is_in_a_file(make_photos, qapp):
     folder = os.path.dirname(make_photos(1)[0])
-    before = signal.getsignal(signal.SIGINT)
     log = Path(platformdirs.user_log_dir("dpiqa", appauthor=False)) / "window.log"
     log.unlink(missing_ok=True)
     logger = logging.getLogger("dpiqa_desktop.gui.photo_loader")
@@ -437,14 +443,7 @@ def test_what_is_logged_while_main_runs_is_in_a_file(make_photos, qapp):
             logger.error("caf\udce9.jpg was not decoded")
             window.close()
 
-    timer = QTimer(interval=50)
-    timer.timeout.connect(look)
-    timer.start()
-    try:
-        assert main([folder]) == 0
-    finally:
-        signal.signal(signal.SIGINT, before)
-        timer.stop()
+    run_main(folder, look)
     logger.error("after the window")
     (line,) = log.read_text("utf-8").splitlines()
     assert line.endswith("dpiqa_desktop.gui.photo_loader: caf\\udce9.jpg was not decoded")
