@@ -40,7 +40,7 @@ from dpiqa_training.stage_cache import all_statistics, cached_stages
 from dpiqa_training.trunk_weights import imagenet_trunk
 
 _WARM_UP_BATCH = 96
-_WARM_UP_LADDERS = 8
+_WARM_UP_LADDERS = 16
 _DEVIATION_WEIGHT = 0.01  # its loss is large and meets no other: it must not steer the common rate
 _WITHIN_ONE = 0.683  # of normal errors, within one standard deviation
 
@@ -59,7 +59,7 @@ def train_lite(
         config: the recipe.
         training: the labelled photos; the best of them are distorted, too.
         validation: at the end the deviation is calibrated on them.
-        folder: for the checkpoint and the outputs of the frozen stages, 5.5 GB for the whole of BIQ2021.
+        folder: for the checkpoint and the outputs of the frozen stages, 6.5 GB for the whole of BIQ2021.
         device: of torch.
         clean: more photos without faults, to be distorted.
 
