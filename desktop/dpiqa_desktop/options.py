@@ -115,8 +115,9 @@ class BatchOptions:
             number = getattr(self, option)
             if number is not None and not math.isfinite(number):
                 raise UsageError(f"{_dashed(option)} must be a score, got {number}")
-        if self.num_gpus is not None and not 0 <= self.num_gpus < math.inf:
-            raise UsageError(f"--num-gpus must be 0 or more and finite, got {self.num_gpus:g}")
+        gpus = self.num_gpus or 0
+        if not 0 <= gpus < math.inf or (gpus > 1 and gpus % 1):  # Ray shares one out, but not a second
+            raise UsageError(f"--num-gpus must be a whole number from 0, or a part of one, got {gpus:g}")
         if self.max_pixels is not None and not 0 < self.max_pixels < math.inf:
             raise UsageError(f"--max-pixels must be above 0 and finite, got {self.max_pixels:g}")
         targets = {o: getattr(self, o) for o in _REPORT_STARTS if getattr(self, o) is not None}

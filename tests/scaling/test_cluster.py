@@ -1,5 +1,6 @@
 """The command on a Ray cluster of two machines of one core each, which both are this one."""
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from pyarrow import parquet
 
 from dpiqa_desktop.cli import main
 from dpiqa_desktop.engine.backends import create_backend
+from dpiqa_desktop.engine.machine import has_gpu
 from dpiqa_desktop.engine.run import choose_stages, run
 from dpiqa_desktop.engine.scan import scan
 from dpiqa_desktop.engine.steps import Steps
@@ -52,7 +54,8 @@ def cluster(tmp_path_factory):
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_BACKEND_LOG_LEVEL", "fatal")
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-        cluster.add_node(num_cpus=1)
+        # Ray believes what it is told: there is no GPU.
+        cluster.add_node(num_cpus=1, num_gpus=1)
         yield cluster.address
         cluster.shutdown()
 
@@ -92,6 +95,9 @@ def batch(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
 
+needs_no_gpu = pytest.mark.skipif(
+    has_gpu() or importlib.util.find_spec("torch") is None, reason="there is a GPU, or no torch"
+)
 needs_kill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no kill -9")
 
 
@@ -141,3 +147,26 @@ def test_another_job_does_not_touch_what_is_there(job, photos):
 def test_no_cluster_at_that_address(tmp_path, photos, capsys):
     assert main(["--ray", "127.0.0.1:1", str(photos), "--out", str(tmp_path / "out")]) == 2
     assert "no cluster answers there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("gpus", "message"),
+    [
+        ("2", "no machine of the cluster has 2 GPUs and 4 cores for a model"),
+        pytest.param("0.5", "the device cuda cannot be used here", marks=needs_no_gpu),
+    ],
+)
+def test_a_gpu_that_is_not_there(gpus, message, cluster, photos, tmp_path):
+    done = batch("--ray", cluster, str(photos), "--out", str(tmp_path / "out"), "--num-gpus", gpus)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_half_a_gpu_to_a_model_that_may_run_without(cluster, photos, tmp_path):
+    """The machine that has one gives it, to a model on its CPU."""
+    out = tmp_path / "out"
+    arguments = ["--ray", cluster, str(photos / "examples"), "--out", str(out), "--part-size", "4"]
+    done = batch(*arguments, "--num-gpus", "0.5", "--device", "cpu")
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0)
+    assert parquet.read_table(out)["score"].null_count == 0

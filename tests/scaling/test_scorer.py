@@ -1,25 +1,26 @@
 """What an actor does with a part, in this process: the engine's scores, wherever the photos come from."""
 
+import os
 import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
+from makers.buckets import GsBucket, S3Bucket, save_service_account
 from makers.photo_tables import save_table
 from makers.photos import save_photo
-from pyarrow import fs, parquet
+from pyarrow import parquet
 
 from dpiqa_desktop.engine.backends import create_backend
 from dpiqa_desktop.engine.run import choose_stages, run
 from dpiqa_desktop.engine.steps import Steps
 from dpiqa_desktop.engine.store import Store
 from dpiqa_desktop.events import Failed, Scored
-from dpiqa_desktop.scaling.plan import Settings, make_plan
+from dpiqa_desktop.scaling.plan import Settings, find_plan, make_plan
 from dpiqa_desktop.scaling.scorer import Scorer, Work
 from dpiqa_desktop.scaling.source import Source
 from dpiqa_desktop.scaling.storage import Storage, plain
-from dpiqa_plugin.errors import UsageError
+from dpiqa_plugin.errors import ReportError, UsageError
 
 BACKEND = create_backend("dpiqa_lite")
 
@@ -46,11 +47,12 @@ def local(photos):
 
 
 def start(address, out, column=None, size=4):
-    """Make the plan as a job does."""
+    """Make the plan as a job does, or find it."""
     storage = Storage(address, out)
     source = Source(plain(address), column)
     settings = Settings(BACKEND.identity, source.name, column, 10**8, size)
-    plan = make_plan(storage, plain(out), settings, source.parts(storage, size))
+    plan = find_plan(storage, plain(out), settings)
+    plan = plan or make_plan(storage, plain(out), settings, source.parts(storage, size))
     work = Work(
         plan=plan,
         source=source,
@@ -118,61 +120,60 @@ def test_a_column_of_bytes(photos, local, tmp_path):
         agree(row, event)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def keys():
-    """What a client of object storage wants to have, whatever it is."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "testing")
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        yield
-
-
-class Bucket:
-    """A bucket on a server of this process; ``options`` lead there."""
-
-    address = "s3://bucket"
-
-    def __init__(self) -> None:
-        self.server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        self.server.start()
-        host, port = self.server.get_host_and_port()
-        self.options = f"?endpoint_override={host}:{port}&scheme=http&region=us-east-1"
-        self._files, _ = fs.FileSystem.from_uri(f"s3://bucket/{self.options}&allow_bucket_creation=true")
-        self._files.create_dir("bucket")
-
-    def put(self, name: str, content: bytes) -> None:
-        with self._files.open_output_stream(f"bucket/{name}") as file:
-            file.write(content)
-
-    def put_all(self, folder: Path, prefix: str) -> None:
-        for path in folder.rglob("*.*"):
-            if path.is_file():
-                self.put(f"{prefix}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+KINDS = [S3Bucket, GsBucket]
 
 
 @pytest.fixture(scope="module")
-def bucket(keys):
-    bucket = Bucket()
-    yield bucket
-    bucket.server.stop()
+def google_account(tmp_path_factory):
+    file = tmp_path_factory.mktemp("google") / "account.json"
+    save_service_account(file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+        yield
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def bucket(request, google_account):
+    with pytest.MonkeyPatch.context() as patch:
+        bucket = request.param(patch)
+        yield bucket
+        bucket.stop()
 
 
 def test_object_storage_to_object_storage(photos, local, bucket):
     bucket.put_all(photos, "photos")
-    rows = score(f"s3://bucket/photos{bucket.options}", f"s3://bucket/scores/out{bucket.options}")
-    assert len(rows) == len(local)
+    job = f"{bucket.address}/photos{bucket.options}", f"{bucket.address}/scores/out{bucket.options}"
+    rows = score(*job)
+    assert [row["path"] for row in rows] == [
+        f"{bucket.address}/photos/{name}"
+        for name in ("bulb.webp", "dog.jpg", "sumac.png", "sub #1?/broken.jpg", "sub #1?/large %20.jpg")
+    ]
     for row in rows:
-        agree(row, local[row["path"].removeprefix("s3://bucket/photos/")])
+        agree(row, local[row["path"].removeprefix(f"{bucket.address}/photos/")])
+    storage, again = start(*job)
+    assert again.work.plan.done(storage) == [0, 1]
+
+
+def test_a_column_of_bytes_in_object_storage(photos, local, bucket, tmp_path):
+    table = save_table(tmp_path / "photos", [(photos / name).read_bytes() for name in local], group=2)
+    bucket.put("sets/train/photos.parquet", table.read_bytes())
+    rows = score(f"{bucket.address}/sets{bucket.options}", str(tmp_path / "out"), "photo")
+    assert rows[0]["path"] == f"{bucket.address}/sets/train/photos.parquet#0"
+    for row, event in zip(rows, local.values(), strict=True):
+        agree(row, event)
 
 
 def test_an_object_that_is_gone_is_a_row_with_a_reason(photos, local, bucket, tmp_path):
     bucket.put("few/dog.jpg", (photos / "dog.jpg").read_bytes())
-    table = save_table(tmp_path / "list", ["s3://bucket/few/dog.jpg", "s3://bucket/few/gone.jpg"])
-    bucket.put("list.parquet", table.read_bytes())
-    dog, gone = score(f"s3://bucket/list.parquet{bucket.options}", str(tmp_path / "out"), "photo")
+    names = [f"{bucket.address}/few/{name}" for name in ("dog.jpg", "gone.jpg", "/no key.jpg")]
+    bucket.put("list.parquet", save_table(tmp_path / "list", names).read_bytes())
+    dog, gone, no_key = score(
+        f"{bucket.address}/list.parquet{bucket.options}", str(tmp_path / "out"), "photo"
+    )
     agree(dog, local["dog.jpg"])
-    assert "does not exist" in gone["error"]
+    assert bucket.absence in gone["error"]
+    assert "error_info" not in gone["error"]
+    assert "Empty path component" in no_key["error"]
 
 
 class Forbidding(BaseHTTPRequestHandler):
@@ -188,25 +189,68 @@ class Forbidding(BaseHTTPRequestHandler):
         pass
 
 
-def test_no_part_is_written_when_the_keys_expire(photos, tmp_path):
-    """All its photos would be failures, and never be looked at again."""
-    bucket = Bucket()
+class ForbiddingOne(Forbidding):
+    """Google's, for somebody who may read and list objects, all but one, and know nothing of the bucket."""
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        self.send_response(403 if path.endswith(("/b/bucket", "dog.jpg")) else 404)
+        self.end_headers()
+
+
+def score_behind(kind, handler, photos, out, patch):
+    """Score the one photo in a bucket in front of which there is suddenly another server."""
+    bucket = kind(patch)
     bucket.put("photos/dog.jpg", (photos / "dog.jpg").read_bytes())
-    _, scorer = start(f"s3://bucket/photos{bucket.options}", str(tmp_path / "out"))
-    address = bucket.server.get_host_and_port()
-    bucket.server.stop()
-    with ThreadingHTTPServer(address, Forbidding) as server:
+    _, scorer = start(f"{bucket.address}/photos{bucket.options}", str(out))
+    bucket.stop()
+    with ThreadingHTTPServer(bucket.host_port, handler) as server:
         threading.Thread(target=server.serve_forever).start()
         try:
-            with pytest.raises(OSError, match="ACCESS_DENIED"):
-                scorer.score(0)
+            return scorer.score(0)
         finally:
             server.shutdown()
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["_plan.parquet"]
 
 
-@pytest.mark.parametrize("name", ["nowhere/photos", "empty.parquet"])
-def test_what_is_not_in_the_bucket(name, bucket):
-    address = f"s3://bucket/{name}{bucket.options}"
-    with pytest.raises(UsageError, match="no such file or folder: s3://bucket"):
-        list(Source(plain(address), None).parts(Storage(address), 3))
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_part_is_written_when_the_keys_expire(kind, photos, tmp_path, google_account, monkeypatch):
+    """All its photos would be failures, and never be looked at again."""
+    with pytest.raises(OSError, match=kind.refusal):
+        score_behind(kind, Forbidding, photos, tmp_path / "out", monkeypatch)
+    assert os.listdir(tmp_path / "out") == ["_plan.parquet"]
+
+
+def test_one_object_that_is_refused_is_a_failure(photos, tmp_path, google_account, monkeypatch):
+    told = score_behind(GsBucket, ForbiddingOne, photos, tmp_path / "out", monkeypatch)
+    ((failure),) = told["failed"]
+    assert failure["reason"].startswith("cannot be fetched: PERMISSION_DENIED: ")
+
+
+@pytest.mark.parametrize("name", ["bucket/nowhere/photos", "bucket/empty.parquet", "nobucket/photos"])
+def test_what_is_not_in_object_storage(name, bucket):
+    address = bucket.address.replace("bucket", name)
+    with pytest.raises(UsageError, match=f"no such file or folder: {address}"):
+        list(Source(address, None).parts(Storage(address + bucket.options), 3))
+
+
+def test_no_bucket_to_write_to(photos, bucket):
+    out = bucket.address.replace("bucket", "nobucket/scores")
+    with pytest.raises(ReportError, match=f"--out {out}: cannot be written"):
+        start(str(photos), out + bucket.options)
+
+
+def test_google_without_credentials(tmp_path, monkeypatch):
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "gone.json"))
+    with pytest.raises(
+        UsageError, match=r"cannot read gs://bucket/photos: .*Cannot open credentials file \S+$"
+    ):
+        list(Source("gs://bucket/photos", None).parts(Storage(), 3))
+
+
+def test_google_is_not_waited_for_for_a_quarter_of_an_hour():
+    """That would be its client's default, before it says that there are no credentials."""
+    found = [Storage(address).find("gs://bucket/x")[0] for address in PATIENCE]
+    assert [filesystem.equals(found[0]) for filesystem in found] == [True, True, False]
+
+
+PATIENCE = [f"gs://bucket/{query}" for query in ("", "?retry_limit_seconds=30", "?retry_limit_seconds=900")]

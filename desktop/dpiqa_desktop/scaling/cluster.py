@@ -82,13 +82,24 @@ def _expect_somebody(address: str) -> None:
 
 
 def choose_share(options: BatchOptions) -> Share:
-    """As asked for; else GPUs for what wants them where there are any, with their machines' cores."""
+    """As asked for; else GPUs for what wants them where there are any, with their machines' cores.
+
+    Raises:
+        UsageError: GPUs are asked for, and no machine has them: one that is started by and by has cores, but
+            seldom GPUs, so that a job would wait for ever.
+    """
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     gpus = options.num_gpus
     if gpus is None:
         gpus = 1.0 if _wants_gpu(options, machines) else 0.0
     cores = options.num_cpus or _cores(machines, gpus)
-    return Share(cores, gpus, sum(_actors(machine, cores, gpus) for machine in machines))
+    share = Share(cores, gpus, sum(_actors(machine, cores, gpus) for machine in machines))
+    if gpus and not share.actors:
+        raise UsageError(
+            f"no machine of the cluster has {gpus:g} GPUs and {cores} cores for a model: add one by "
+            "ray start --num-gpus, or ask for less, for none by --num-gpus 0 --device cpu"
+        )
+    return share
 
 
 def _wants_gpu(options: BatchOptions, machines: list[dict[str, float]]) -> bool:

@@ -20,7 +20,7 @@ from dpiqa_desktop.scaling.storage import Storage
 from dpiqa_plugin.errors import PhotoError
 
 Fetch = Callable[[str, Path], None]
-"""Puts the photo of a name into a file. Raises OSError, where it is the network after a quarter of a minute's
+"""Puts the photo of a name into a file. Raises OSError, where it is the network after up to half a minute's
 attempts, or PhotoError."""
 
 

@@ -65,8 +65,7 @@ def _prepare(
     assert options.out is not None
     out = plain(options.out)
     if not share.actors:
-        gpus = f" and {share.gpus:g} GPUs" if share.gpus else ""
-        console.notice(f"no machine has {share.cores} free cores{gpus} for a model; waiting for one")
+        console.notice(f"no machine has {share.cores} free cores for a model; waiting for one")
     model = look_at_model(options, share)
     max_pixels = MAX_PIXELS if options.max_pixels is None else int(options.max_pixels * 1_000_000)
     part_size = options.part_size or DEFAULT_PART_SIZE

@@ -112,7 +112,7 @@ def find_plan(storage: Storage, out: str, settings: Settings) -> Plan | None:
             groups = plan.metadata
             told = json.loads(groups.metadata[_KEY])
             sizes = tuple(groups.row_group(number).num_rows for number in range(groups.num_row_groups))
-    except (OSError, KeyError, pa.ArrowInvalid) as error:
+    except (OSError, KeyError, pa.ArrowException) as error:
         raise UsageError(f"--out {out}: cannot be read: {error}") from error
     for key, value in asdict(settings).items():
         if told["settings"][key] != value:

@@ -1,7 +1,7 @@
 """Which photos a job is about, in an order that does not change, cut into parts: of folders or of tables.
 
 A photo has a name: its path, its address in object storage, or, if its bytes are in a table,
-``TABLE#ROW``, counted from 0. Nothing but names is held, and of object storage one folder's at a time.
+``TABLE#ROW``, counted from 0. Nothing but names is held, and of s3:// one folder's at a time.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Source:
             yield
         except pa.ArrowInvalid as error:
             raise UsageError(f"{self.name} is not a Parquet file, or is damaged: {error}") from error
-        except OSError as error:
+        except (OSError, pa.ArrowException) as error:
             raise UsageError(f"cannot read {self.name}: {error}") from error
 
 
@@ -107,19 +107,12 @@ def _in_folders(storage: Storage, top: str, kind: fs.FileType) -> Iterator[Entry
     if kind == fs.FileType.File:
         yield Entry(top)
         return
-    folders = [top]
-    while folders:
-        folder = folders.pop()
-        try:
-            listed = [item for item in storage.listing(folder) if not _last(item[0]).startswith(".")]
-        except OSError as error:
-            if folder == top:
-                raise
-            yield Entry(folder, f"cannot list this folder: {error}")
-            continue
-        photos = [name for name, is_folder in listed if not is_folder and _suffix(name) in PHOTO_SUFFIXES]
-        yield from map(Entry, without_paired_raw(photos))
-        folders += [name for name, is_folder in reversed(listed) if is_folder]
+    for folder, listed in storage.walk(top, "."):
+        if isinstance(listed, OSError):
+            yield Entry(folder, f"cannot list this folder: {listed}")
+        else:
+            photos = [name for name in listed if os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES]
+            yield from map(Entry, without_paired_raw(photos))
 
 
 def _parts_of_tables(
@@ -164,15 +157,14 @@ def _tables(storage: Storage, top: str, kind: fs.FileType) -> Iterator[str]:
     if kind == fs.FileType.File:
         yield top
         return
-    folders, found = [top], False
-    while folders:
-        folder = folders.pop()
-        listed = [item for item in storage.listing(folder) if not _last(item[0]).startswith((".", "_"))]
-        for name, is_folder in listed:
-            if not is_folder and name.endswith(".parquet"):
+    found = False
+    for _, listed in storage.walk(top, (".", "_")):
+        if isinstance(listed, OSError):
+            raise listed
+        for name in listed:
+            if name.endswith(".parquet"):
                 found = True
                 yield name
-        folders += [name for name, is_folder in reversed(listed) if is_folder]
     if not found:
         raise UsageError(f"no Parquet files in {top}; looked for names that end in .parquet")
 
@@ -191,11 +183,3 @@ def _is_bytes(table: parquet.ParquetFile, name: str, column: str) -> bool:
 
 def _columns(table: parquet.ParquetFile) -> str:
     return f"the photos are: {', '.join(table.schema_arrow.names)}"
-
-
-def _last(name: str) -> str:
-    return name.rpartition("/")[2]
-
-
-def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()
