@@ -112,7 +112,7 @@ def test_the_exported_files_judge_as_the_trained_model(trained, tmp_path):
             torch.from_numpy(photo.copy()).permute(0, 3, 1, 2) / 255
         )
     exact = {"INFERENCE_PRECISION_HINT": "f32"}  # or OpenVINO takes bfloat16 on CPUs that have it
-    by_openvino = openvino.Core().compile_model(tmp_path / "lite.xml", "CPU", exact)(photo)
+    by_openvino = openvino.Core().compile_model(tmp_path / "lite.onnx", "CPU", exact)(photo)
     # Both compute in float32 from equal weights; what is left is the order of sums.
     np.testing.assert_allclose(by_openvino["score"], by_torch.score, atol=1e-3)
     np.testing.assert_allclose(by_openvino["deviation"], by_torch.deviation, atol=1e-3)
