@@ -24,6 +24,7 @@ CONFIG = LiteConfig(
     ss02_weight=0.5,
     plcc_weight=0.05,
     ladder_sources=2,
+    clean_ladders=1,
     ladders_per_step=1,
     ladder_weight=0.5,
     ladder_margin=0.03,

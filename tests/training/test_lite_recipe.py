@@ -1,10 +1,8 @@
 """The lite recipe learns, survives a kill with the same numbers, and exports what it trained."""
 
-import dataclasses
 import multiprocessing
 import signal
 import time
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +17,8 @@ from dpiqa_plugin.errors import DPIQAError, UsageError
 from dpiqa_plugin.models.lite import FROZEN_BLOCKS, Lite, load_lite
 from dpiqa_training.config import LITE_RECIPE, LiteConfig, read_config
 from dpiqa_training.datasets import LabelledPhoto
-from dpiqa_training.distortions import KINDS
 from dpiqa_training.export import export_lite
-from dpiqa_training.recipes.lite import _LADDER_KINDS, clean_sources, train_lite
+from dpiqa_training.recipes.lite import train_lite
 from dpiqa_training.scorers import lite_scorer
 from dpiqa_training.trunk_weights import imagenet_classifier, imagenet_trunk
 
@@ -75,19 +72,10 @@ def test_fewer_photos_than_a_step_takes_are_refused(tmp_path):
         train_lite(config, labelled()[:2], [], tmp_path, "cpu")
 
 
-def test_photos_of_which_none_is_fit_to_be_distorted_are_refused(tmp_path):
-    photos = [dataclasses.replace(photo, subset="ss01") for photo in labelled()]
-    with pytest.raises(UsageError, match="none to distort"):
-        train_lite(CONFIG, photos, [], tmp_path, "cpu")
-
-
-def test_of_nine_ladders_three_are_overexposed_and_two_underexposed():
-    assert Counter(_LADDER_KINDS) == Counter([*KINDS, "overexposure", "overexposure", "underexposure"])
-
-
-def test_clean_sources_are_good_photos_of_ss03_alone():
-    good, poor, other = labelled()[0], labelled()[1], dataclasses.replace(labelled()[2], subset="ss01")
-    assert clean_sources([good, poor, other], 5, seed=0) == [good.path]
+def test_a_run_does_not_go_on_with_other_clean_photos(tmp_path):
+    train(tmp_path)
+    with pytest.raises(DPIQAError, match="other photos"):
+        train_lite(CONFIG, labelled(), labelled(), tmp_path, "cpu", [EXAMPLES / "nyc.jpg"])
 
 
 def test_frozen_stages_and_depthwise_filters_keep_their_imagenet_weights(trained):

@@ -127,6 +127,14 @@ def _add_lite(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     lite.add_argument(
         "--config", type=Path, default=LITE_RECIPE, metavar="FILE", help="recipe (default: the bundled one)"
     )
+    lite.add_argument(
+        "--clean",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder of more photos without faults, to learn distortions from; may be given again",
+    )
     lite.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
     lite.set_defaults(run=_train_lite)
 
@@ -239,16 +247,18 @@ def _train_lite(arguments: argparse.Namespace) -> None:
     from dpiqa_training.export import export_lite
     from dpiqa_training.recipes.lite import train_lite
     from dpiqa_training.scorers import weights_scorer
+    from dpiqa_training.severity_ladders import find_clean_photos
 
     require_folder(arguments.data, "BIQ2021")
     require_device(arguments.device)
+    clean = find_clean_photos(arguments.clean)
     config = read_config(arguments.config, LiteConfig)
     print(config)
     training = read_training(arguments.data)
     validation = read_validation(arguments.data)
     print(f"{len(training)} photos to train on, {len(validation)} to validate on")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    model = train_lite(config, training, validation, arguments.out, arguments.device)
+    model = train_lite(config, training, validation, arguments.out, arguments.device, clean)
     export_lite(model, arguments.out)
     weights = weights_scorer(arguments.out / "lite.safetensors", arguments.device)
     print(report(evaluate([weights], {"biq2021": validation})))

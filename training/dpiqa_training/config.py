@@ -39,7 +39,8 @@ class LiteConfig:
         crop: share of the sides of the frozen stages' maps that a step sees.
         ss02_weight: weight of BIQ2021's ``ss02`` in the squared error; the other photos have 1.
         plcc_weight: weight of (1 - PLCC of the batch) beside the mean squared error.
-        ladder_sources: clean photos that are distorted, each in one way.
+        ladder_sources: photos of BIQ2021 that are distorted, each in one way.
+        clean_ladders: in how many ways each of the other clean photos is distorted.
         ladders_per_step: ladders of one clean photo and five severities beside the labelled photos of a step.
         ladder_weight: weight of their ranking loss.
         ladder_margin: by how much each rung must score below the one before.
@@ -60,6 +61,7 @@ class LiteConfig:
     ss02_weight: float
     plcc_weight: float
     ladder_sources: int
+    clean_ladders: int
     ladders_per_step: int
     ladder_weight: float
     ladder_margin: float
@@ -67,7 +69,8 @@ class LiteConfig:
     checkpoint_seconds: float
 
     def __post_init__(self) -> None:
-        _require_at_least(self, 1, "steps", "batch_size", "ladder_sources", "ladders_per_step")
+        _require_at_least(self, 1, "steps", "batch_size", "ladders_per_step")
+        _require_at_least(self, 1, "ladder_sources", "clean_ladders")
         _require_at_least(self, 0, "warm_up_epochs", "checkpoint_seconds", "trunk_lr", "weight_decay")
         _require_at_least(self, 0, "ss02_weight", "plcc_weight", "ladder_weight", "ladder_margin")
         _require_above_0(self, "head_lr", "warm_up_lr")

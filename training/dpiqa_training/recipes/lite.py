@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import itertools
 import math
-import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,7 +33,7 @@ from dpiqa_training.checkpoint import load_checkpoint, save_checkpoint
 from dpiqa_training.config import LiteConfig
 from dpiqa_training.datasets.labelled import LabelledPhoto, SquashedPhotos
 from dpiqa_training.datasets.ladders import RUNGS, LadderPhotos
-from dpiqa_training.distortions import KINDS
+from dpiqa_training.ladder_choice import choose_ladders
 from dpiqa_training.losses import ladder_ranking, negative_log_likelihood, one_minus_plcc
 from dpiqa_training.scorers import lite_scorer
 from dpiqa_training.stage_cache import all_statistics, cached_stages
@@ -44,10 +42,6 @@ from dpiqa_training.trunk_weights import imagenet_trunk
 _WARM_UP_BATCH = 96
 _WARM_UP_LADDERS = 8
 _DEVIATION_WEIGHT = 0.01  # its loss is large and meets no other: it must not steer the common rate
-_CLEAN_ABOVE = 0.75
-# Those of exposure are the hardest to learn: raters like bright photos, and what is too bright for one scene
-# is right for another.
-_LADDER_KINDS = (*KINDS, "overexposure", "underexposure", "overexposure")
 _WITHIN_ONE = 0.683  # of normal errors, within one standard deviation
 
 
@@ -57,6 +51,7 @@ def train_lite(
     validation: list[LabelledPhoto],
     folder: Path,
     device: str,
+    clean: Sequence[Path] = (),
 ) -> Lite:
     """Train from the checkpoint in ``folder`` if there is one, else from ImageNet weights.
 
@@ -64,8 +59,9 @@ def train_lite(
         config: the recipe.
         training: the labelled photos; the best of them are distorted, too.
         validation: at the end the deviation is calibrated on them.
-        folder: for the checkpoint and the outputs of the frozen stages, 3.5 GB for the whole of BIQ2021.
+        folder: for the checkpoint and the outputs of the frozen stages, 4.5 GB for the whole of BIQ2021.
         device: of torch.
+        clean: more photos without faults, to be distorted.
 
     Returns:
         The model with the running mean of the weights, in eval mode.
@@ -76,10 +72,9 @@ def train_lite(
     """
     if len(training) < config.batch_size:
         raise UsageError(f"{len(training)} photos are too few for a batch_size of {config.batch_size}")
-    if not clean_sources(training, 1, config.seed):
-        raise UsageError(f"no photo of ss03 has a MOS above {_CLEAN_ABOVE}: there is none to distort")
+    ladders = choose_ladders(config, training, clean)
     torch.manual_seed(config.seed)
-    run = _Run(config, training, folder, device)
+    run = _Run(config, training, ladders, folder, device)
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
         run.resume(load_checkpoint(checkpoint))
@@ -97,17 +92,17 @@ def train_lite(
     return run.average.eval()
 
 
-def clean_sources(photos: list[LabelledPhoto], count: int, seed: int) -> list[Path]:
-    """Draw photos that raters found nearly faultless, to distort; all of them if there are fewer."""
-    good = [photo.path for photo in photos if photo.subset == "ss03" and photo.mos > _CLEAN_ABOVE]
-    chosen = random.Random(seed).sample(range(len(good)), min(count, len(good)))
-    return [good[index] for index in sorted(chosen)]
-
-
 class _Run:
     """Model, running mean of its weights, optimizer and position in the schedule."""
 
-    def __init__(self, config: LiteConfig, training: list[LabelledPhoto], folder: Path, device: str) -> None:
+    def __init__(
+        self,
+        config: LiteConfig,
+        training: list[LabelledPhoto],
+        ladders: list[tuple[Path, str]],
+        folder: Path,
+        device: str,
+    ) -> None:
         self.config = config
         self.device = device
         self.total = config.steps
@@ -119,14 +114,11 @@ class _Run:
         self.average = copy.deepcopy(self.model)
         names = [photo.path.name for photo in training]
         self.photos = cached_stages(self.model, _Pixels(training), names, folder / "photos.npy", device)
-        clean = clean_sources(training, config.ladder_sources, config.seed)
-        # One kind for each photo: other contents teach more than other faults of the same.
-        ladders = list(zip(clean, itertools.cycle(_LADDER_KINDS), strict=False))
         names = [str(config.seed), *(f"{path.name} {kind}" for path, kind in ladders)]
         distorted = LadderPhotos(ladders, LITE_INPUT_SIZE, config.seed)
         self.ladders = cached_stages(self.model, distorted, names, folder / "ladders.npy", device)
-        labels = "\n".join(f"{photo.path.name} {photo.mos}" for photo in training)
-        self.labels = hashlib.sha256(labels.encode()).hexdigest()
+        labels = [f"{photo.path.name} {photo.mos}" for photo in training]
+        self.labels = hashlib.sha256("\n".join([*labels, *names]).encode()).hexdigest()
         self.mos = torch.tensor([photo.mos for photo in training]).to(device)
         self.weight = torch.tensor(
             [config.ss02_weight if photo.subset == "ss02" else 1.0 for photo in training]
