@@ -59,7 +59,7 @@ def train_lite(
         config: the recipe.
         training: the labelled photos; the best of them are distorted, too.
         validation: at the end the deviation is calibrated on them.
-        folder: for the checkpoint and the outputs of the frozen stages, 4.5 GB for the whole of BIQ2021.
+        folder: for the checkpoint and the outputs of the frozen stages, 5.5 GB for the whole of BIQ2021.
         device: of torch.
         clean: more photos without faults, to be distorted.
 
