@@ -13,6 +13,7 @@ import openvino
 import pytest
 import torch
 from makers import killed_export
+from makers.full_disk import full_disk
 from safetensors.torch import load_file, save_file
 
 from dpiqa_plugin import fingerprint
@@ -114,16 +115,9 @@ def test_exports_may_be_read_by_those_who_may_read_any_new_file(tmp_path):
 
 
 def test_an_export_that_finds_no_room_leaves_the_earlier_one(exported, other):
-    """The limit on file sizes stands for a full disk: the write really fails half-way."""
-    resource = pytest.importorskip("resource")
     before = contents(exported)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
-    try:
-        with pytest.raises(WeightsError, match="make room"):
-            export_lite(other, exported)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with full_disk(1_000_000), pytest.raises(WeightsError, match="make room"):
+        export_lite(other, exported)
     assert contents(exported) == before
     assert len(list(exported.iterdir())) == 2
 
