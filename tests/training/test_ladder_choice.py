@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from makers.tiny_training import CONFIG, EXAMPLES, labelled
@@ -11,6 +12,16 @@ from dpiqa_plugin.errors import UsageError
 from dpiqa_training.datasets import LabelledPhoto
 from dpiqa_training.distortions import KINDS
 from dpiqa_training.ladder_choice import choose_ladders
+
+GOOD = labelled()[0]
+
+
+def grey_photos(folder: Path, level: int, mos: float) -> list[LabelledPhoto]:
+    """Three photos of one brightness."""
+    paths = [folder / f"{number}.jpg" for number in range(3)]
+    for path in paths:
+        Image.new("RGB", (64, 48), (level, level, level)).save(path)
+    return [LabelledPhoto(path, mos, "ss03") for path in paths]
 
 
 def test_of_nine_ladders_three_are_overexposed_and_two_underexposed():
@@ -33,15 +44,21 @@ def test_every_other_clean_photo_is_distorted_in_as_many_ways_as_asked_for():
     assert len({kind for path, kind in others if path == clean[0]}) == 3
 
 
-@pytest.mark.parametrize(("level", "mos", "chosen"), [(40, 0.7, True), (40, 0.5, False), (120, 0.7, False)])
-def test_dark_photos_count_as_clean_below_the_best_and_lack_only_light(tmp_path, level, mos, chosen):
-    photos = []
-    for number in range(3):
-        path = tmp_path / f"{number}.jpg"
-        Image.new("RGB", (64, 48), (level, level, level)).save(path)
-        photos.append(LabelledPhoto(path, mos, "ss03"))
-    kinds = Counter(kind for _, kind in choose_ladders(CONFIG, [*photos, labelled()[0]], [])[1:])
+@pytest.mark.parametrize(("mos", "chosen"), [(0.7, True), (0.5, False)])
+def test_dark_photos_count_as_clean_below_the_best_and_lack_only_light(tmp_path, mos, chosen):
+    kinds = Counter(
+        kind for _, kind in choose_ladders(CONFIG, [*grey_photos(tmp_path, 40, mos), GOOD], [])[1:]
+    )
     assert kinds == ({"overexposure": 2, "underexposure": 1} if chosen else {})
+
+
+def test_of_the_other_good_photos_as_many_as_asked_for_are_distorted_in_exposure(tmp_path):
+    photos = grey_photos(tmp_path, 120, 0.7)
+    for count, distorted in ((0, 0), (2, 2), (9, 3)):
+        config = replace(CONFIG, exposure_sources=count)
+        ladders = choose_ladders(config, [*photos, GOOD], [])[1:]
+        assert [kind for _, kind in ladders] == ["underexposure", "overexposure", "underexposure"][:distorted]
+        assert {path for path, _ in ladders} <= {photo.path for photo in photos}
 
 
 def test_photos_of_which_none_is_fit_to_be_distorted_are_refused():

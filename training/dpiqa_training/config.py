@@ -41,6 +41,7 @@ class LiteConfig:
         plcc_weight: weight of (1 - PLCC of the batch) beside the mean squared error.
         ladder_sources: photos of BIQ2021 that are distorted, each in one way.
         clean_ladders: in how many ways each of the other clean photos is distorted.
+        exposure_sources: further photos of BIQ2021 whose exposure alone is distorted, beside all dark ones.
         ladders_per_step: ladders of one clean photo and five severities beside the labelled photos of a step.
         ladder_weight: weight of their ranking loss.
         ladder_margin: by how much each rung must score below the one before.
@@ -62,6 +63,7 @@ class LiteConfig:
     plcc_weight: float
     ladder_sources: int
     clean_ladders: int
+    exposure_sources: int
     ladders_per_step: int
     ladder_weight: float
     ladder_margin: float
@@ -71,7 +73,9 @@ class LiteConfig:
     def __post_init__(self) -> None:
         _require_at_least(self, 1, "steps", "batch_size", "ladders_per_step")
         _require_at_least(self, 1, "ladder_sources", "clean_ladders")
-        _require_at_least(self, 0, "warm_up_epochs", "checkpoint_seconds", "trunk_lr", "weight_decay")
+        _require_at_least(
+            self, 0, "exposure_sources", "warm_up_epochs", "checkpoint_seconds", "trunk_lr", "weight_decay"
+        )
         _require_at_least(self, 0, "ss02_weight", "plcc_weight", "ladder_weight", "ladder_margin")
         _require_above_0(self, "head_lr", "warm_up_lr")
         _require_within(self, 0, 1, "warmup_fraction", "ema_decay")

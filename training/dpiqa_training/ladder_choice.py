@@ -14,14 +14,15 @@ from dpiqa_training.config import LiteConfig
 from dpiqa_training.datasets.labelled import LabelledPhoto
 from dpiqa_training.distortions import KINDS
 
-_OF_EXPOSURE = ("overexposure", "underexposure", "overexposure")
 # Exposure is the hardest to learn: raters like bright photos, and what is too bright for one scene is right
 # for another.
-_ALL = (*KINDS, *_OF_EXPOSURE)
+_OF_DARK = ("overexposure", "underexposure", "overexposure")
+_OF_OTHERS = ("underexposure", "overexposure")
+_ALL = (*KINDS, *_OF_DARK)
 _CLEAN_ABOVE = 0.75
-# Of photos that raters found nearly faultless hardly any is dark. Night scenes have to be learnt, too.
-_DARK_BELOW = 70
-_CLEAN_DARK_ABOVE = 0.6
+# Of photos that raters found nearly faultless hardly any is a night scene or shows a hazy sky.
+_WELL_EXPOSED_ABOVE = 0.6
+_DARK_BELOW = 70  # mean luma, 0..255
 
 
 def choose_ladders(
@@ -32,24 +33,23 @@ def choose_ladders(
     Args:
         config: the recipe.
         training: from those of ``ss03`` that raters found nearly faultless ``ladder_sources`` are drawn and
-            distorted in one way each: other contents teach more than other faults of the same. Dark ones
-            that they found good are distorted in exposure alone.
+            distorted in one way each: other contents teach more than other faults of the same. Of those that
+            they found good all dark ones and ``exposure_sources`` others are distorted in exposure alone.
         clean: distorted in ``clean_ladders`` ways each.
 
     Raises:
         UsageError: there are none.
     """
-    good = [photo.path for photo in training if photo.subset == "ss03" and photo.mos > _CLEAN_ABOVE]
-    count = min(config.ladder_sources, len(good))
-    chosen = sorted(random.Random(config.seed).sample(range(len(good)), count))
-    dark = [
-        photo.path
-        for photo in training
-        if photo.subset == "ss03" and photo.mos > _CLEAN_DARK_ABOVE and _luma(photo.path) < _DARK_BELOW
-    ]
+    unsplash = [photo for photo in training if photo.subset == "ss03"]
+    good = [photo.path for photo in unsplash if photo.mos > _CLEAN_ABOVE]
+    dark, bright = _by_luma([photo.path for photo in unsplash if photo.mos > _WELL_EXPOSED_ABOVE])
+    others = sorted(set(bright) - set(good))
     ladders = [
-        *_with_kinds([*(good[index] for index in chosen), *list(clean) * config.clean_ladders], _ALL),
-        *_with_kinds(dark, _OF_EXPOSURE),
+        *_with_kinds(
+            [*_drawn(good, config.ladder_sources, config.seed), *list(clean) * config.clean_ladders], _ALL
+        ),
+        *_with_kinds(dark, _OF_DARK),
+        *_with_kinds(_drawn(others, config.exposure_sources, config.seed), _OF_OTHERS),
     ]
     if not ladders:
         raise UsageError(
@@ -62,8 +62,17 @@ def _with_kinds(photos: Iterable[Path], kinds: Sequence[str]) -> Iterable[tuple[
     return zip(photos, itertools.cycle(kinds), strict=False)
 
 
-def _luma(path: Path) -> float:
-    """Mean luma, 0..255."""
-    with Image.open(path) as image:
-        image.draft("L", (64, 64))  # an eighth of the size is enough, and quickly decoded
-        return ImageStat.Stat(image.convert("L")).mean[0]
+def _drawn(photos: Sequence[Path], count: int, seed: int) -> list[Path]:
+    chosen = random.Random(seed).sample(range(len(photos)), min(count, len(photos)))
+    return [photos[index] for index in sorted(chosen)]
+
+
+def _by_luma(photos: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Part dark photos from the others."""
+    dark, bright = [], []
+    for path in photos:
+        with Image.open(path) as image:
+            image.draft("L", (64, 64))  # an eighth of the size is enough, and quickly decoded
+            luma = ImageStat.Stat(image.convert("L")).mean[0]
+        (dark if luma < _DARK_BELOW else bright).append(path)
+    return dark, bright

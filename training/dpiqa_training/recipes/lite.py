@@ -49,7 +49,7 @@ from dpiqa_training.training_log import TrainingLog
 from dpiqa_training.trunk_weights import imagenet_trunk
 
 _WARM_UP_BATCH = 96
-_WARM_UP_LADDERS = 8
+_WARM_UP_LADDERS = 16
 _DEVIATION_WEIGHT = 0.01  # its loss is large and meets no other: it must not steer the common rate
 _WITHIN_ONE = 0.683  # of normal errors, within one standard deviation
 
@@ -67,7 +67,7 @@ def train_lite(
         config: the recipe.
         training: the labelled photos; the best of them are distorted, too.
         validation: at the end the deviation is calibrated on them.
-        folder: for the checkpoint, the log and the outputs of the frozen stages, 5.5 GB for the whole of
+        folder: for the checkpoint, the log and the outputs of the frozen stages, 6.5 GB for the whole of
             BIQ2021.
         clean: more photos without faults, to be distorted.
 
