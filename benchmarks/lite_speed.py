@@ -30,7 +30,7 @@ SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_
 def main() -> None:
     """Print both times and their ratio."""
     core = openvino.Core()
-    lite = core.read_model(BUNDLED_WEIGHTS.with_suffix(".xml"))
+    lite = core.read_model(BUNDLED_WEIGHTS.with_suffix(".onnx"))
     lite.reshape([1, LITE_INPUT_SIZE, LITE_INPUT_SIZE, 3])
     with tempfile.TemporaryDirectory() as folder:
         plain = core.compile_model(plain_lite0(Path(folder)), "CPU", SETTINGS)

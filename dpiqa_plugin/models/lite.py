@@ -83,10 +83,15 @@ class Lite(nn.Module):
 
     def late(self, early: EarlyStages) -> QualityPrediction:
         """Run the trained stages and the head."""
+        statistics, quality_map = self.late_features(early)
+        score, deviation = self.head.decode(statistics, pooled_map(quality_map))
+        return QualityPrediction(score, quality_map, deviation)
+
+    def late_features(self, early: EarlyStages) -> tuple[Tensor, Tensor]:
+        """Give the statistics (N, 1168) of all stages and the feature map (N, 8, S / 8, S / 8)."""
         stages = self.late_stages(early.map)
         statistics = torch.cat([early.statistics, pooled_statistics(stages)], dim=1)
-        prediction: QualityPrediction = self.head([early.map, *stages], statistics)
-        return prediction
+        return statistics, self.head.quality_map([early.map, *stages])
 
     def late_stages(self, x: Tensor) -> list[Tensor]:
         """Give the maps of the last two stages, of strides 16 and 32, from the one of stride 8."""
@@ -147,18 +152,16 @@ class LiteHead(nn.Module):
         )
         self.to_deviation = nn.Linear(64, 1)
 
-    def forward(self, stages: list[Tensor], statistics: Tensor) -> QualityPrediction:
-        """Decode the last three stages, of strides 8, 16, 32, with the statistics of all and of exposure."""
-        quality_map = self.to_map(self._fuse(stages))
-        pooled_map = F.adaptive_avg_pool2d(quality_map, _MAP_GRID).flatten(1)
-        score, deviation = self.decode(statistics, pooled_map)
-        return QualityPrediction(score, quality_map, deviation)
+    def quality_map(self, stages: list[Tensor]) -> Tensor:
+        """Give the feature map from the last three stages, of strides 8, 16, 32."""
+        quality_map: Tensor = self.to_map(self._fuse(stages))
+        return quality_map
 
-    def decode(self, statistics: Tensor, pooled_map: Tensor) -> tuple[Tensor, Tensor]:
-        """Give score and deviation, (N, 1) each, from statistics (N, 1168) and the map's means (N, 128)."""
+    def decode(self, statistics: Tensor, map_means: Tensor) -> tuple[Tensor, Tensor]:
+        """Give score and deviation, (N, 1) each, from statistics (N, 1168) and ``pooled_map`` (N, 128)."""
         # A photo unlike any in training, all black say, must not lie hundreds of deviations out.
         standardised = ((statistics - self.statistics_mean) / self.statistics_deviation).clamp(-6, 6)
-        hidden = self.hidden(torch.cat([standardised, pooled_map], dim=1))
+        hidden = self.hidden(torch.cat([standardised, map_means], dim=1))
         # How sure it is must not change what it says: the deviation's loss stops here.
         deviation = F.softplus(self.to_deviation(hidden.detach())) + 0.01
         logit = self.to_score(hidden) + self.exposure(standardised[:, :EXPOSURE_STATISTICS])
@@ -169,6 +172,11 @@ class LiteHead(nn.Module):
         laterals = (conv(stage) for conv, stage in zip(self.lateral, stages, strict=True))
         resized = [F.interpolate(x, size, mode="bilinear", align_corners=False) for x in laterals]
         return torch.stack(resized).sum(dim=0)
+
+
+def pooled_map(quality_map: Tensor) -> Tensor:
+    """Means of a feature map (N, 8, H, W) over a grid of 4 x 4: (N, 128)."""
+    return F.adaptive_avg_pool2d(quality_map, _MAP_GRID).flatten(1)
 
 
 def pooled_statistics(stages: list[Tensor]) -> Tensor:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+from accelerate.state import AcceleratorState
 
 from dpiqa_plugin.models.lite import Lite
 from dpiqa_training.config import LiteConfig
@@ -41,4 +44,10 @@ def labelled() -> list[LabelledPhoto]:
 
 
 def train(folder: Path, config: LiteConfig = CONFIG) -> Lite:
-    return train_lite(config, labelled(), labelled(), folder, "cpu")
+    # An accelerator of another recipe would lend this one its precision.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return train_lite(config, labelled(), labelled(), folder)
+
+
+if __name__ == "__main__":
+    train(Path(sys.argv[1]))

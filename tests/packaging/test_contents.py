@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 PACKAGES = ("dpiqa_plugin", "desktop/dpiqa_desktop", "training/dpiqa_training")
-MODEL = {f"dpiqa_plugin/data/lite.{ending}" for ending in ("bin", "md", "safetensors", "xml")}
+MODEL = {f"dpiqa_plugin/data/lite.{ending}" for ending in ("md", "onnx", "safetensors")}
 DATA = {
     *MODEL,
     "dpiqa_autoload.pth",

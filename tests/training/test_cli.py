@@ -94,8 +94,6 @@ def here(*names):
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "hpu"])
 def test_a_device_that_is_not_there_is_bad_usage(device, tmp_path, capsys):
     out = str(tmp_path / "out")
-    assert main(["lite", "--data", str(tmp_path), "--out", out, "--device", device]) == 2
-    assert f"possible: {here()}" in capsys.readouterr().err
     assert main(["evaluate", "--ladders", str(EXAMPLES), "--out", out, "--device", device]) == 2
     assert f"possible: {here('auto')}" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

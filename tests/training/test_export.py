@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import onnx
 import openvino
 import pytest
 import torch
 from makers import killed_export
+from makers.full_disk import full_disk
 from safetensors.torch import load_file, save_file
 
 from dpiqa_plugin import fingerprint
@@ -20,7 +23,7 @@ from dpiqa_plugin.openvino_ir import IDENTITY
 from dpiqa_plugin.weights_file import ABOUT_KEY
 from dpiqa_training.export import export_lite, export_teacher
 
-LITE = ("lite.safetensors", "lite.bin", "lite.xml")
+LITE = ("lite.onnx", "lite.safetensors")
 TEACHER = "dpiqa_teacher.safetensors"
 
 
@@ -40,6 +43,14 @@ def other() -> Lite:
     with torch.no_grad():
         model.head.to_score.bias.add_(1)
     return model
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> Path:
+    """A folder with a new export of ``dpiqa_lite``."""
+    folder = tmp_path_factory.mktemp("written")
+    export_lite(load_lite(), folder)
+    return folder
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -65,8 +76,36 @@ def test_the_model_that_is_exported_stays_as_it_is(other, tmp_path):
     after = other.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
     assert other.training
-    assert sorted(contents(tmp_path / "new")) == sorted(LITE)
-    assert len(list((tmp_path / "new").iterdir())) == 3
+    assert sorted(contents(tmp_path / "new")) == list(LITE)
+    assert len(list((tmp_path / "new").iterdir())) == 2
+
+
+def test_the_onnx_file_names_its_weights_and_is_half_the_size_of_float32(written):
+    file = onnx.load(written / "lite.onnx")
+    said = {entry.key: entry.value for entry in file.metadata_props}
+    assert said == {IDENTITY[-1]: fingerprint.sha256(written / "lite.safetensors")}
+    weights = sum(value.numel() for value in load_file(written / "lite.safetensors").values())
+    assert file.ByteSize() < 2.1 * weights
+
+
+def test_the_onnx_file_tells_nothing_of_the_code_it_was_made_by_and_where_that_lay(written):
+    content = (written / "lite.onnx").read_bytes()
+    assert b"site-packages" not in content
+    assert b"lite.py" not in content
+
+
+def test_the_onnx_file_takes_any_number_of_photos_and_scores_each_as_alone(written):
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    model = openvino.Core().compile_model(written / "lite.onnx", "CPU", exact)
+    photos = np.random.default_rng(0).integers(0, 256, (3, 384, 384, 3), dtype=np.uint8)
+    together = model({"photo": photos})
+    assert [together[name].shape for name in ("score", "map", "deviation")] == [
+        (3, 1),
+        (3, 8, 48, 48),
+        (3, 1),
+    ]
+    alone = np.concatenate([model({"photo": photo[None]})["score"] for photo in photos])
+    np.testing.assert_allclose(together["score"], alone, atol=1e-5)
 
 
 def test_exports_may_be_read_by_those_who_may_read_any_new_file(tmp_path):
@@ -76,30 +115,21 @@ def test_exports_may_be_read_by_those_who_may_read_any_new_file(tmp_path):
 
 
 def test_an_export_that_finds_no_room_leaves_the_earlier_one(exported, other):
-    """The limit on file sizes stands for a full disk: the write really fails half-way."""
-    resource = pytest.importorskip("resource")
     before = contents(exported)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
-    try:
-        with pytest.raises(WeightsError, match="make room"):
-            export_lite(other, exported)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with full_disk(1_000_000), pytest.raises(WeightsError, match="make room"):
+        export_lite(other, exported)
     assert contents(exported) == before
-    assert len(list(exported.iterdir())) == 3
+    assert len(list(exported.iterdir())) == 2
 
 
 def test_a_kill_between_the_files_of_lite_leaves_whole_ones_that_do_not_mix(exported, other, tmp_path):
     before = contents(exported)
     save_file(other.state_dict(), tmp_path / "other.safetensors")
-    kill_before("lite.xml", "lite", tmp_path / "other.safetensors", "--out", exported)
+    kill_before("lite.onnx", "lite", tmp_path / "other.safetensors", "--out", exported)
     after = contents(exported)
-    assert after["lite.xml"] == before["lite.xml"]
+    assert after["lite.onnx"] == before["lite.onnx"]
     assert load_file(exported / "lite.safetensors")["head.to_score.bias"] != load_lite().head.to_score.bias
-    assert len(after["lite.bin"]) == len(before["lite.bin"])
-    assert after["lite.bin"] != before["lite.bin"]
-    network = openvino.Core().read_model(exported / "lite.xml")
+    network = openvino.Core().read_model(exported / "lite.onnx")
     named = network.get_rt_info(IDENTITY).astype(str)
     assert named != fingerprint.sha256(exported / "lite.safetensors")
 

@@ -9,6 +9,7 @@ import numpy as np
 import openvino
 import pytest
 import torch
+from makers.event_log import logged
 from makers.tiny_training import CONFIG, EXAMPLES, labelled, train
 from PIL import Image
 
@@ -32,8 +33,14 @@ def judged(model: Lite, photos: list[LabelledPhoto]) -> Judgement:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> Lite:
-    return train(tmp_path_factory.mktemp("whole"))
+def whole(tmp_path_factory) -> Path:
+    """Where ``trained`` was trained, without a pause."""
+    return tmp_path_factory.mktemp("whole")
+
+
+@pytest.fixture(scope="module")
+def trained(whole) -> Lite:
+    return train(whole)
 
 
 def test_training_tells_the_good_photos_from_the_bad(trained):
@@ -44,7 +51,19 @@ def test_training_tells_the_good_photos_from_the_bad(trained):
     assert min(good) > max(bad)
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(trained, tmp_path):
+def test_every_step_logs_its_loss_with_its_parts_and_its_rates(trained, whole):
+    tags = ("loss", "score", "plcc", "deviation", "ladders", "trunk_lr", "head_lr")
+    log = {tag: logged(whole / "tensorboard", f"training/{tag}") for tag in tags}
+    assert all(list(values) == [1, 2, 3, 4, 5, 6] for values in log.values())
+    for step, loss in log["loss"].items():
+        parts = [log[tag][step] for tag in ("score", "plcc", "deviation", "ladders")]
+        assert sum(parts) == pytest.approx(loss, abs=1e-6)
+    assert log["trunk_lr"][1] == pytest.approx(CONFIG.trunk_lr)
+    assert log["head_lr"][1] == pytest.approx(CONFIG.head_lr)
+    assert log["head_lr"][6] < log["head_lr"][5]
+
+
+def test_a_killed_run_goes_on_to_the_same_weights_and_losses(trained, whole, tmp_path):
     checkpoint = tmp_path / "checkpoint.pt"
     process = multiprocessing.get_context("spawn").Process(target=train, args=(tmp_path,))
     process.start()
@@ -55,6 +74,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(trained, tmp_path):
     assert process.exitcode == -signal.SIGKILL
     assert 0 < step(checkpoint) < 6
     resumed = train(tmp_path).state_dict()
+    losses = [logged(folder / "tensorboard", "training/loss") for folder in (whole, tmp_path)]
+    assert losses[0] == losses[1]
     for name, value in trained.state_dict().items():
         torch.testing.assert_close(resumed[name], value, rtol=0, atol=0)
 
@@ -69,13 +90,13 @@ def test_a_checkpoint_of_another_recipe_is_refused(trained, tmp_path):
 def test_fewer_photos_than_a_step_takes_are_refused(tmp_path):
     config = read_config(LITE_RECIPE, LiteConfig)
     with pytest.raises(UsageError, match="2 photos are too few for a batch_size of 24"):
-        train_lite(config, labelled()[:2], [], tmp_path, "cpu")
+        train_lite(config, labelled()[:2], [], tmp_path)
 
 
 def test_a_run_does_not_go_on_with_other_clean_photos(tmp_path):
     train(tmp_path)
     with pytest.raises(DPIQAError, match="other photos"):
-        train_lite(CONFIG, labelled(), labelled(), tmp_path, "cpu", [EXAMPLES / "nyc.jpg"])
+        train_lite(CONFIG, labelled(), labelled(), tmp_path, [EXAMPLES / "nyc.jpg"])
 
 
 def test_frozen_stages_and_depthwise_filters_keep_their_imagenet_weights(trained):
@@ -100,7 +121,7 @@ def test_the_exported_files_judge_as_the_trained_model(trained, tmp_path):
             torch.from_numpy(photo.copy()).permute(0, 3, 1, 2) / 255
         )
     exact = {"INFERENCE_PRECISION_HINT": "f32"}  # or OpenVINO takes bfloat16 on CPUs that have it
-    by_openvino = openvino.Core().compile_model(tmp_path / "lite.xml", "CPU", exact)(photo)
+    by_openvino = openvino.Core().compile_model(tmp_path / "lite.onnx", "CPU", exact)(photo)
     # Both compute in float32 from equal weights; what is left is the order of sums.
     np.testing.assert_allclose(by_openvino["score"], by_torch.score, atol=1e-3)
     np.testing.assert_allclose(by_openvino["deviation"], by_torch.deviation, atol=1e-3)

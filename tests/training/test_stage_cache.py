@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from makers.full_disk import full_disk
 
 from dpiqa_plugin.models.lite import Lite
-from dpiqa_training.stage_cache import cached_stages
+from dpiqa_training.errors import CacheError
+from dpiqa_training.stage_cache import all_statistics, cached_stages
 
 NAMES = ["a", "b", "c"]
 
@@ -64,3 +66,28 @@ def test_stale_or_unfinished_files_are_made_again(model, tmp_path, change):
         (tmp_path / "cache.key").unlink()
     with pytest.raises(RuntimeError, match="read again"):
         cached_stages(other, photos, names, tmp_path / "cache.npy", "cpu")
+
+
+def test_a_full_disk_is_named_and_the_next_run_begins_anew(model, tmp_path):
+    # A batch passes from the loader's process in 197 kB; the maps of all 60 take 307 kB.
+    photos = [Counted()[index % 3] for index in range(60)]
+    with full_disk(250_000), pytest.raises(CacheError, match=r"cache\.npy cannot be written .*make room"):
+        cached_stages(model, photos, NAMES, tmp_path / "cache.npy", "cpu")
+    assert not list(tmp_path.iterdir())
+    assert len(cached_stages(model, Counted(), NAMES, tmp_path / "cache.npy", "cpu")) == len(NAMES)
+
+
+def test_a_disk_that_fills_at_the_late_stages_is_named(model, tmp_path):
+    photos = cached_stages(model, Counted(), NAMES, tmp_path / "cache.npy", "cpu")
+    with full_disk(1_000), pytest.raises(CacheError, match=r"cache\.late\.npy cannot be written"):
+        all_statistics(model, photos, tmp_path / "cache.npy", "cpu")
+    assert all_statistics(model, photos, tmp_path / "cache.npy", "cpu").shape == (3, 1168)
+
+
+def test_a_photo_that_cannot_be_read_is_not_taken_for_a_full_disk(model, tmp_path):
+    class Damaged(Counted):
+        def __getitem__(self, index):
+            raise OSError("image file is truncated")
+
+    with pytest.raises(OSError, match="truncated"):
+        cached_stages(model, Damaged(), NAMES, tmp_path / "cache.npy", "cpu")

@@ -10,12 +10,27 @@ import numpy as np
 import torch
 
 from dpiqa_plugin.atomic import replacing
+from dpiqa_training.errors import CheckpointError
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state``, tensors and plain values, beside ``path``, fsync, then replace it."""
-    with replacing(path) as temporary:
-        torch.save(state, temporary)
+    """Write ``state``, tensors and plain values, beside ``path``, fsync, then replace it.
+
+    Raises:
+        CheckpointError: it cannot be written; an earlier one is as it was.
+    """
+    try:
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            torch.save(state, file)
+    except (OSError, RuntimeError) as error:
+        # After a write that failed torch cannot end its archive, and says only that.
+        reason = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(reason, OSError):
+            raise
+        raise CheckpointError(
+            f"the checkpoint {path} cannot be written ({reason}); make room there, and start the run again: "
+            "it goes on from the last one"
+        ) from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

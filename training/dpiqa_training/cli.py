@@ -20,7 +20,7 @@ from dpiqa_training.config import (
     read_config,
 )
 from dpiqa_training.evaluate_options import add_evaluate_arguments, read_evaluate_options, run_evaluation
-from dpiqa_training.usage import require_device, require_file, require_folder, require_teacher
+from dpiqa_training.usage import require_file, require_folder, require_teacher
 
 if TYPE_CHECKING:
     from dpiqa_training.datasets import LabelledPhoto
@@ -122,7 +122,7 @@ def _add_lite(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     lite = commands.add_parser("lite", help="train dpiqa_lite on BIQ2021; resumes what a kill interrupted")
     lite.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of BIQ2021")
     lite.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="for the checkpoint and the finished weights"
+        "--out", type=Path, required=True, metavar="DIR", help="for cache, checkpoint, log and weights"
     )
     lite.add_argument(
         "--config", type=Path, default=LITE_RECIPE, metavar="FILE", help="recipe (default: the bundled one)"
@@ -135,7 +135,6 @@ def _add_lite(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         metavar="DIR",
         help="folder of more photos without faults, to learn distortions from; may be given again",
     )
-    lite.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
     lite.set_defaults(run=_train_lite)
 
 
@@ -236,8 +235,12 @@ def _photos_of(
 
 def _say(text: object) -> None:
     """Print it once, not by each process of a launcher."""
-    if os.environ.get("RANK", "0") == "0":
+    if _is_first():
         print(text)
+
+
+def _is_first() -> bool:
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _train_lite(arguments: argparse.Namespace) -> None:
@@ -250,17 +253,18 @@ def _train_lite(arguments: argparse.Namespace) -> None:
     from dpiqa_training.severity_ladders import find_clean_photos
 
     require_folder(arguments.data, "BIQ2021")
-    require_device(arguments.device)
     clean = find_clean_photos(arguments.clean)
     config = read_config(arguments.config, LiteConfig)
-    print(config)
+    _say(config)
     training = read_training(arguments.data)
     validation = read_validation(arguments.data)
-    print(f"{len(training)} photos to train on, {len(validation)} to validate on")
+    _say(f"{len(training)} photos to train on, {len(validation)} to validate on")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    model = train_lite(config, training, validation, arguments.out, arguments.device, clean)
+    model = train_lite(config, training, validation, arguments.out, clean)
+    if not _is_first():
+        return
     export_lite(model, arguments.out)
-    weights = weights_scorer(arguments.out / "lite.safetensors", arguments.device)
+    weights = weights_scorer(arguments.out / "lite.safetensors", "auto")
     print(report(evaluate([weights], {"biq2021": validation})))
 
 

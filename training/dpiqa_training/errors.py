@@ -17,5 +17,13 @@ class CacheError(DPIQAError):
     """What a frozen model made of a photo is not in the cache, or cannot be read from it or written to it."""
 
 
+class CheckpointError(DPIQAError):
+    """The state of a run cannot be written."""
+
+
+class LogError(DPIQAError):
+    """The log of a run cannot be written."""
+
+
 class DivergedError(DPIQAError):
     """The model cannot learn: the loss is no longer a number, or no gradient gets through."""

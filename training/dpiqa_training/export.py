@@ -1,7 +1,7 @@
 """Trained weights in the form that is handed on.
 
-``dpiqa_lite`` as it is bundled: float16 safetensors and OpenVINO IR. The teacher at half its size, the
-student with its IR, and beside each its SHA-256.
+``dpiqa_lite`` as it is bundled: safetensors and ONNX, in float16. The teacher at half its size, the student
+with its OpenVINO IR, and beside each its SHA-256.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from dpiqa_plugin import fingerprint
 from dpiqa_plugin.atomic import replacing
 from dpiqa_plugin.errors import WeightsError
 from dpiqa_plugin.models.lite import Lite
-from dpiqa_plugin.openvino_ir import save_ir
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 from dpiqa_plugin.student_conversion import student_ir
 from dpiqa_plugin.weights_file import ABOUT_KEY, about, is_safetensors
+from dpiqa_training.onnx_file import save_onnx
 
 
 def export_lite(model: Lite, folder: Path) -> None:
-    """Write ``lite.safetensors``, ``lite.xml`` and ``lite.bin`` from the same float16-rounded weights.
+    """Write ``lite.safetensors`` and ``lite.onnx`` from the same float16-rounded weights.
 
-    All three are made before the first is put in place, and each replaces an earlier one as a whole, but not
-    all at once. The ``.xml`` names the weights that it was made of and comes last: a kill before that leaves
-    an old one, which the batch tool refuses beside new weights.
+    Both are made before the first is put in place, and each replaces an earlier one as a whole, but not both
+    at once. The ``.onnx`` names the weights that it was made of and comes last: a kill before that leaves an
+    old one, which the batch tool refuses beside new weights.
 
     A kill may leave a folder ``.lite-*`` beside them, which may be deleted.
 
@@ -46,17 +46,17 @@ def export_lite(model: Lite, folder: Path) -> None:
         WeightsError: it cannot be written to.
     """
     model = copy.deepcopy(model).cpu().eval()
-    # OpenVINO folds batch norm into the convolutions and rounds the product: so it is done here, before the
-    # one rounding that both share. Otherwise scores differ by up to 0.005. Batch norm's counters stay.
+    # The ONNX file has batch norm folded into the convolutions, and the product rounded: so it is done here,
+    # before the one rounding that both share. Otherwise scores differ by up to 0.005. Its counters stay.
     _fold_batch_norm(model.trunk)
     rounded = {name: x.half() if x.is_floating_point() else x for name, x in model.state_dict().items()}
     model.load_state_dict(rounded)
     with _into(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".lite-") as temporary:
         weights = Path(temporary) / "lite.safetensors"
         save_file({name: x.contiguous() for name, x in rounded.items()}, weights)
-        save_ir(model, LITE_INPUT_SIZE, weights.with_suffix(".xml"), fingerprint.sha256(weights))
-        for suffix in (".safetensors", ".bin", ".xml"):
-            made = weights.with_suffix(suffix)
+        graph = weights.with_suffix(".onnx")
+        save_onnx(model, LITE_INPUT_SIZE, graph, fingerprint.sha256(weights))
+        for made in (weights, graph):
             with replacing(folder / made.name) as beside:
                 made.replace(beside)
 

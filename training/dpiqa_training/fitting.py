@@ -25,7 +25,6 @@ from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from dpiqa_plugin.atomic import replacing
@@ -38,6 +37,7 @@ from dpiqa_training.correlation import agreement
 from dpiqa_training.errors import DivergedError, RecipeError, ResumeError
 from dpiqa_training.losses import margin_ranking, squared_error
 from dpiqa_training.photo_views import PhotoViews
+from dpiqa_training.training_log import TrainingLog
 
 Batch = dict[str, Tensor]
 
@@ -168,7 +168,7 @@ class _Run:
         self.model, self.optimizer = accelerator.prepare(task.model, optimizer)
         self.step = 0
         self.best_srcc = -math.inf
-        self.log: SummaryWriter | None = None
+        self.log: TrainingLog | None = None
         self._sums: dict[str, Tensor] = {}
         # Paths dropped from the student differ between the processes.
         torch.manual_seed(config.seed * 1_000_003 + accelerator.process_index)
@@ -179,8 +179,7 @@ class _Run:
             self._restore(load_checkpoint(self.checkpoint))
         if self.accelerator.is_main_process:
             # What was logged after the checkpoint will be logged again.
-            folder = self.checkpoint.with_name("tensorboard")
-            self.log = SummaryWriter(str(folder), purge_step=self.step + 1)
+            self.log = TrainingLog(self.checkpoint.with_name("tensorboard"), self.step + 1)
         self.model.train()
 
     def batches(self) -> Batches:
@@ -231,8 +230,6 @@ class _Run:
     def save(self) -> None:
         """Replace the checkpoint by one of now."""
         states = gather_object([random_states()])
-        if self.log:
-            self.log.flush()  # first: what it says up to the checkpoint must survive the kill, too
         if self.accelerator.is_main_process:
             save_checkpoint(
                 self.checkpoint,
@@ -249,7 +246,7 @@ class _Run:
         self.accelerator.wait_for_everyone()
 
     def close(self) -> None:
-        """Write out what is left of the log."""
+        """End the log."""
         if self.log:
             self.log.close()
 
@@ -297,9 +294,8 @@ class _Run:
         return losses
 
     def _write_log(self, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            if self.log:
-                self.log.add_scalar(name, value, self.step)
+        if self.log:
+            self.log.write(values, self.step)
 
     def _keep_weights(self) -> None:
         if self.accelerator.is_main_process:

@@ -6,8 +6,9 @@ weights, so their output is computed once and read in every epoch.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from dpiqa_plugin.atomic import replacing
+from dpiqa_plugin.atomic import flush_to_disk, replacing
 from dpiqa_plugin.models.exposure import exposure_statistics
 from dpiqa_plugin.models.lite import FROZEN_BLOCKS, EarlyStages, Lite, pooled_statistics
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
+from dpiqa_training.errors import CacheError
 
 _BATCH = 16
 
@@ -59,15 +61,22 @@ def cached_stages(
         names: what tells these photos from others; with the weights it makes the key of the files.
         path: of the maps, ``.npy``; the statistics and the key lie beside it.
         device: where to compute.
+
+    Raises:
+        CacheError: the files cannot be written.
     """
     key = _key(model, names)
     statistics_path, key_path = path.with_suffix(".statistics.npy"), path.with_suffix(".key")
     if not (key_path.is_file() and key_path.read_text(encoding="utf-8") == key):
-        key_path.unlink(missing_ok=True)
-        _late_path(path).unlink(missing_ok=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(statistics_path, _compute(model, photos, path, device))
-        key_path.write_text(key, encoding="utf-8")  # last: a kill before leaves files that nobody trusts
+        for old in (key_path, _late_path(path), path):
+            old.unlink(missing_ok=True)
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        statistics = _compute(model, photos, path, device)
+        with _writing(statistics_path), replacing(statistics_path) as beside, beside.open("wb") as file:
+            np.save(file, statistics)
+        with _writing(key_path), replacing(key_path) as beside:
+            beside.write_text(key, encoding="utf-8")  # last: a kill before leaves files that nobody trusts
     return StageCache(np.load(path, mmap_mode="r"), np.load(statistics_path))
 
 
@@ -80,6 +89,9 @@ def all_statistics(model: Lite, photos: StageCache, path: Path, device: str) -> 
         photos: what ``cached_stages`` gave for ``path``.
         path: of the maps; the statistics lie beside it.
         device: where to compute, and of the result.
+
+    Raises:
+        CacheError: the file cannot be written.
     """
     late_path = _late_path(path)
     if not late_path.is_file():
@@ -88,7 +100,7 @@ def all_statistics(model: Lite, photos: StageCache, path: Path, device: str) -> 
         for start in tqdm(range(0, len(photos), _BATCH), desc=late_path.stem, unit="batch", smoothing=0):
             early = photos.stages(list(range(start, min(start + _BATCH, len(photos)))))
             found.append(pooled_statistics(model.late_stages(early.map.to(device))).cpu().numpy())
-        with replacing(late_path) as beside, beside.open("wb") as file:
+        with _writing(late_path), replacing(late_path) as beside, beside.open("wb") as file:
             np.save(file, np.concatenate(found))
     both = np.concatenate([photos.statistics, np.load(late_path)], axis=1)
     return torch.from_numpy(both).to(device)
@@ -103,22 +115,35 @@ def _compute(model: Lite, photos: Dataset[Tensor], path: Path, device: str) -> n
     """Write the maps to ``path``; returns the statistics."""
     model.eval()
     loader = DataLoader(photos, batch_size=_BATCH, num_workers=1)
-    maps: np.memmap | None = None
     statistics: list[np.ndarray] = []
     for image in tqdm(loader, desc=path.stem, unit="batch", smoothing=0):
         pixels = image.to(device).float().div(255).contiguous(memory_format=torch.channels_last)
         early = model.early(pixels)
         found = early.map.permute(0, 2, 3, 1).half().cpu().numpy()
-        if maps is None:
-            shape = (len(photos), *found.shape[1:])  # type: ignore[arg-type]
-            maps = np.lib.format.open_memmap(path, "w+", np.float16, shape)
-        first = sum(map(len, statistics))
-        maps[first : first + len(found)] = found
+        # Not into a memory map: on a full disk that ends in a bus error.
+        with _writing(path), path.open("ab") as file:
+            if not statistics:
+                shape = (len(photos), *found.shape[1:])  # type: ignore[arg-type]
+                header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(found.tobytes())
         statistics.append(early.statistics.cpu().numpy())
-    if maps is None:
+    if not statistics:
         raise ValueError("there are no photos to cache")
-    maps.flush()
+    with _writing(path):
+        flush_to_disk(path)
     return np.concatenate(statistics)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        path.unlink(missing_ok=True)  # others may need what room there is
+        raise CacheError(
+            f"{path} cannot be written ({error}); make room there, and start the run again"
+        ) from error
 
 
 def _key(model: Lite, names: Iterable[str]) -> str:

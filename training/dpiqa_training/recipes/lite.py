@@ -4,30 +4,38 @@ The first three block groups of the trunk are frozen and their output is read fr
 the depthwise filters of the others are frozen, too: on a CPU their gradient takes 40 % of a step, and they
 are 2 % of the weights. What is kept is the running mean of the weights; no step is picked by validation.
 
-Limits: one process, CPU or one GPU; the loss is shown, not logged. On Linux, glibc returns big buffers to the
-system after every step; ``MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592`` in the
-environment makes a step on 2 cores about a third faster.
+With several processes each runs the trunk on its share of a step's photos and ladders. The means that the
+head takes are then gathered, and every process decodes all of them: dropout, PLCC and the ladders' ranking
+are those of the whole step, so losses are those of one process.
+
+Limits: the first process alone looks at the photos with the frozen stages, and all must see its ``--out``.
+On Linux, glibc returns big buffers to the system after every step; ``MALLOC_MMAP_THRESHOLD_=4294967296
+MALLOC_TRIM_THRESHOLD_=8589934592`` in the environment makes a step on 2 cores about a third faster.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from dpiqa_plugin.errors import DPIQAError, UsageError
-from dpiqa_plugin.models.lite import FROZEN_BLOCKS, EarlyStages, Lite, LiteHead
+from dpiqa_plugin.models.lite import FROZEN_BLOCKS, EarlyStages, Lite, LiteHead, pooled_map
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 from dpiqa_training.checkpoint import load_checkpoint, save_checkpoint
 from dpiqa_training.config import LiteConfig
@@ -37,6 +45,7 @@ from dpiqa_training.ladder_choice import choose_ladders
 from dpiqa_training.losses import ladder_ranking, negative_log_likelihood, one_minus_plcc
 from dpiqa_training.scorers import lite_scorer
 from dpiqa_training.stage_cache import all_statistics, cached_stages
+from dpiqa_training.training_log import TrainingLog
 from dpiqa_training.trunk_weights import imagenet_trunk
 
 _WARM_UP_BATCH = 96
@@ -50,7 +59,6 @@ def train_lite(
     training: list[LabelledPhoto],
     validation: list[LabelledPhoto],
     folder: Path,
-    device: str,
     clean: Sequence[Path] = (),
 ) -> Lite:
     """Train from the checkpoint in ``folder`` if there is one, else from ImageNet weights.
@@ -59,37 +67,56 @@ def train_lite(
         config: the recipe.
         training: the labelled photos; the best of them are distorted, too.
         validation: at the end the deviation is calibrated on them.
-        folder: for the checkpoint and the outputs of the frozen stages, 6.5 GB for the whole of BIQ2021.
-        device: of torch.
+        folder: for the checkpoint, the log and the outputs of the frozen stages, 6.5 GB for the whole of
+            BIQ2021.
         clean: more photos without faults, to be distorted.
 
     Returns:
-        The model with the running mean of the weights, in eval mode.
+        The model with the running mean of the weights, in eval mode. Only the first process calibrates its
+        deviation.
 
     Raises:
-        DPIQAError: the checkpoint belongs to another recipe or other photos.
+        DPIQAError: the checkpoint belongs to another recipe or other photos, or ``folder`` is full.
         UsageError: there are fewer photos than a step takes, or none to distort.
     """
     if len(training) < config.batch_size:
         raise UsageError(f"{len(training)} photos are too few for a batch_size of {config.batch_size}")
     ladders = choose_ladders(config, training, clean)
+    accelerator = _make_accelerator()
     torch.manual_seed(config.seed)
-    run = _Run(config, training, ladders, folder, device)
+    first = accelerator.is_main_process
+    run = _Run(config, training, ladders, folder, accelerator)
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
         run.resume(load_checkpoint(checkpoint))
     else:
         run.start()
-        save_checkpoint(checkpoint, run.state())
+        if first:
+            save_checkpoint(checkpoint, run.state())
+    run.share()
+    log = TrainingLog(folder / "tensorboard", run.step + 1) if first else None
     saved = time.monotonic()
-    bar = tqdm(_steps(config, len(training))[run.step :], desc="dpiqa_lite", unit="step")
+    bar = tqdm(_steps(config, len(training))[run.step :], desc="dpiqa_lite", unit="step", disable=not first)
     for photos in bar:
-        bar.set_postfix(loss=f"{run.train_step(photos):.4f}", refresh=False)
+        losses = run.train_step(photos)
+        if log is None:
+            continue
+        log.write({f"training/{name}": value for name, value in losses.items()}, run.step)
+        bar.set_postfix(loss=f"{losses['loss']:.4f}", refresh=False)
         if run.step == run.total or time.monotonic() - saved > config.checkpoint_seconds:
             save_checkpoint(checkpoint, run.state())
             saved = time.monotonic()
-    calibrate_deviation(run.average, validation, device)
+    if log is not None:
+        log.close()
+        calibrate_deviation(run.average, validation, str(accelerator.device))
     return run.average.eval()
+
+
+def _make_accelerator() -> Accelerator:
+    # The others wait while the first process looks at all photos.
+    patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))
+    precise = torch.cuda.is_available() and not torch.cuda.is_bf16_supported()
+    return Accelerator(mixed_precision="no" if precise else "bf16", kwargs_handlers=[patience])
 
 
 class _Run:
@@ -101,10 +128,11 @@ class _Run:
         training: list[LabelledPhoto],
         ladders: list[tuple[Path, str]],
         folder: Path,
-        device: str,
+        accelerator: Accelerator,
     ) -> None:
         self.config = config
-        self.device = device
+        self.accelerator = accelerator
+        self.device = device = str(accelerator.device)
         self.total = config.steps
         self.step = 0
         self.folder = folder
@@ -113,16 +141,18 @@ class _Run:
         _freeze(self.model, config.trunk_lr)
         self.average = copy.deepcopy(self.model)
         names = [photo.path.name for photo in training]
-        self.photos = cached_stages(self.model, _Pixels(training), names, folder / "photos.npy", device)
+        with accelerator.main_process_first():
+            self.photos = cached_stages(self.model, _Pixels(training), names, folder / "photos.npy", device)
         names = [str(config.seed), *(f"{path.name} {kind}" for path, kind in ladders)]
         distorted = LadderPhotos(ladders, LITE_INPUT_SIZE, config.seed)
-        self.ladders = cached_stages(self.model, distorted, names, folder / "ladders.npy", device)
+        with accelerator.main_process_first():
+            self.ladders = cached_stages(self.model, distorted, names, folder / "ladders.npy", device)
         labels = [f"{photo.path.name} {photo.mos}" for photo in training]
         self.labels = hashlib.sha256("\n".join([*labels, *names]).encode()).hexdigest()
         self.mos = torch.tensor([photo.mos for photo in training]).to(device)
         self.weight = torch.tensor(
             [config.ss02_weight if photo.subset == "ss02" else 1.0 for photo in training]
-        )
+        ).to(device)
         trunk = [p for p in self.model.trunk.parameters() if p.requires_grad]
         groups = [
             {"params": trunk, "lr": config.trunk_lr},
@@ -134,8 +164,9 @@ class _Run:
     def start(self) -> None:
         """Measure the statistics' scale and train the head before the trunk."""
         torch.manual_seed(self.config.seed)  # whether the caches were there already must not matter
-        statistics = all_statistics(self.model, self.photos, self.folder / "photos.npy", self.device)
-        ladders = all_statistics(self.model, self.ladders, self.folder / "ladders.npy", self.device)
+        with self.accelerator.main_process_first():
+            statistics = all_statistics(self.model, self.photos, self.folder / "photos.npy", self.device)
+            ladders = all_statistics(self.model, self.ladders, self.folder / "ladders.npy", self.device)
         head = self.model.head
         head.statistics_mean.copy_(statistics.mean(dim=0))
         # A channel that hardly varies tells nothing of quality; the floor keeps its noise small.
@@ -159,6 +190,10 @@ class _Run:
         self.schedule.load_state_dict(state["schedule"])
         self.step = state["step"]
 
+    def share(self) -> None:
+        """Give all processes the weights of the first, and let them work together from here."""
+        self.shared = self.accelerator.prepare(_Shared(self.model, self.accelerator))
+
     def state(self) -> dict[str, Any]:
         """Everything ``resume`` needs, with what it checks."""
         return {
@@ -171,24 +206,27 @@ class _Run:
             "step": self.step,
         }
 
-    def train_step(self, photos: list[int]) -> float:
-        """One update on the labelled photos of these indices and on some ladders; returns the loss."""
+    def train_step(self, photos: list[int]) -> dict[str, float]:
+        """One update on the labelled photos of these indices and on some ladders.
+
+        Returns:
+            ``loss``, its weighted parts, and the rates of this step.
+        """
         _training_mode(self.model)
         # Each step seeds its own ladders, flips and dropout, so that a resumed run draws the same.
         torch.manual_seed(self.config.seed * 1_000_003 + self.step)
         early = self._draw(photos)
-        with torch.autocast(torch.device(self.device).type, torch.bfloat16):
-            score, _, deviation = self.model.late(early)
-        assert deviation is not None
-        score, deviation = score.squeeze(1).float(), deviation.squeeze(1).float()
-        loss = _loss(score, deviation, self.mos[photos], self.weight[photos], self.config)
+        score, deviation = (x.squeeze(1).float() for x in self.shared(early))
+        parts = _losses(score, deviation, self.mos[photos], self.weight[photos], self.config)
+        loss = functools.reduce(torch.add, parts.values())
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        self.accelerator.backward(loss)
         self.optimizer.step()
+        rates = dict(zip(("trunk_lr", "head_lr"), map(float, self.schedule.get_last_lr()), strict=True))
         self.schedule.step()
         self._follow()
         self.step += 1
-        return loss.item()
+        return {"loss": loss.item(), **{name: value.item() for name, value in parts.items()}, **rates}
 
     def _draw(self, photos: list[int]) -> EarlyStages:
         """Stages of the labelled photos, then of the ladders, rung by rung; flipped and cropped at random."""
@@ -214,6 +252,36 @@ class _Run:
         if step < warmup:
             return (step + 1) / warmup
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.total - warmup)))
+
+
+class _Shared(nn.Module):
+    """The trained stages on this process's share of a step, and the head on what all of them found."""
+
+    def __init__(self, model: Lite, accelerator: Accelerator) -> None:
+        super().__init__()
+        self.model = model
+        self._accelerator = accelerator
+        self._own = slice(accelerator.process_index, None, accelerator.num_processes)
+
+    def forward(self, early: EarlyStages) -> tuple[Tensor, Tensor]:
+        """Give score and deviation, (N, 1) each, of all photos of a step, which every process draws alike."""
+        own = EarlyStages(*(x[self._own] for x in early))
+        statistics, quality_map = self.model.late_features(own)
+        gathered = (self._of_all(x, len(early.map)) for x in (statistics, pooled_map(quality_map)))
+        score, deviation = self.model.head.decode(*gathered)
+        return score, deviation
+
+    def _of_all(self, own: Tensor, count: int) -> Tensor:
+        processes = self._accelerator.num_processes
+        if processes == 1:
+            return own
+        placed = own.new_zeros(count, own.shape[1])
+        placed[self._own] = own
+        whole = self._accelerator.reduce(placed.detach().float(), "sum").to(own.dtype)
+        # Of the trunk's gradient each process has the part of its own photos: they must be added up, and the
+        # mean over all processes will be taken. The head's is the same in all.
+        gathered: Tensor = whole + processes * (placed - placed.detach())
+        return gathered
 
 
 def calibrate_deviation(model: Lite, photos: list[LabelledPhoto], device: str) -> None:
@@ -301,16 +369,25 @@ def _warm_up(
             rungs = ladders[torch.randint(len(ladders), (_WARM_UP_LADDERS,))].flatten(0, 1)
             statistics = torch.cat([photos[chosen], rungs])
             score, deviation = head.decode(statistics, statistics.new_zeros(len(statistics), head.map_width))
-            loss = _loss(score.squeeze(1), deviation.squeeze(1), mos[chosen], weight[chosen], config)
+            parts = _losses(score.squeeze(1), deviation.squeeze(1), mos[chosen], weight[chosen], config)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            functools.reduce(torch.add, parts.values()).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         schedule.step()
 
 
-def _loss(score: Tensor, deviation: Tensor, mos: Tensor, weight: Tensor, config: LiteConfig) -> Tensor:
-    """Compare N scores with MOS and weight (N,); the scores that follow are of whole ladders."""
+def _losses(
+    score: Tensor, deviation: Tensor, mos: Tensor, weight: Tensor, config: LiteConfig
+) -> dict[str, Tensor]:
+    """Compare N scores with MOS and weight (N,); the scores that follow are of whole ladders.
+
+    Returns:
+        The weighted parts of the loss, which is their sum.
+    """
     own, rungs = score[: len(mos)], score[len(mos) :].view(-1, RUNGS)
-    loss = (weight * (own - mos) ** 2).mean() + config.plcc_weight * one_minus_plcc(own, mos)
-    loss = loss + _DEVIATION_WEIGHT * negative_log_likelihood(own, deviation[: len(mos)], mos)
-    return loss + config.ladder_weight * ladder_ranking(rungs, config.ladder_margin)
+    return {
+        "score": (weight * (own - mos) ** 2).mean(),
+        "plcc": config.plcc_weight * one_minus_plcc(own, mos),
+        "deviation": _DEVIATION_WEIGHT * negative_log_likelihood(own, deviation[: len(mos)], mos),
+        "ladders": config.ladder_weight * ladder_ranking(rungs, config.ladder_margin),
+    }

@@ -17,7 +17,7 @@ from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE, LITE_INPUT_SIZE
 
 
 class OpenVINOBackend:
-    """A model of ours in OpenVINO's IR; see ``Backend``.
+    """``dpiqa_lite`` from its ONNX file, a student from OpenVINO's IR; see ``Backend``.
 
     Every photo is an inference of its own, on as many streams as OpenVINO finds best: on 2 cores that took 45
     ms a photo and 180 MB, where one request of 8 photos took 56 ms and 600 MB; and a score does not depend on
@@ -40,14 +40,14 @@ class OpenVINOBackend:
         weights = find_weights(card)
         if card.architecture == "lite":
             self.input_size: int | None = LITE_INPUT_SIZE
-            self._ir = weights.with_suffix(".xml")
+            self._model = weights.with_suffix(".onnx")
             self._cure = "Reinstall dpiqa"
         else:
             from dpiqa_plugin.student_conversion import student_ir
 
             self.input_size = DPIQA_INPUT_SIZE
-            self._ir = student_ir(weights)
-            self._cure = f"Delete {self._ir.parent} to have it made again"
+            self._model = student_ir(weights)
+            self._cure = f"Delete {self._model.parent} to have it made again"
         self.score_range: tuple[float, float] | None = card.score_range
         self._sha256 = fingerprint.of(weights)
         self.identity = f"{card.metric}-{self._sha256[:12]}"
@@ -67,15 +67,15 @@ class OpenVINOBackend:
             settings |= {"INFERENCE_NUM_THREADS": str(self._cores), "ENABLE_CPU_PINNING": "NO"}
         core = openvino.Core()
         try:
-            network = core.read_model(self._ir)
+            network = core.read_model(self._model)
             # Scores are kept under the name of these weights.
             if not network.has_rt_info(IDENTITY) or network.get_rt_info(IDENTITY).astype(str) != self._sha256:
-                raise WeightsError(f"the model {self._ir} was made of other weights. {self._cure}")
+                raise WeightsError(f"the model {self._model} was made of other weights. {self._cure}")
             network.reshape({"photo": [1, self.input_size, self.input_size, 3]})
             self._requests = openvino.AsyncInferQueue(core.compile_model(network, "CPU", settings))
             self._says_how_sure = any("deviation" in output.names for output in network.outputs)
         except RuntimeError as error:
-            raise WeightsError(f"cannot load the model {self._ir}: {error}. {self._cure}") from error
+            raise WeightsError(f"cannot load the model {self._model}: {error}. {self._cure}") from error
 
     def judge(self, photos: list[np.ndarray], maps: bool = False) -> Judgement:
         """See ``Backend.judge``."""
