@@ -96,6 +96,15 @@ def test_torch_judges_as_openvino_does(openvino, photos):
     np.testing.assert_allclose(torch_backend.judge(pixels).scores, ours.scores, atol=1e-6)
 
 
+def test_onnx_runtime_scores_as_openvino_does(openvino, photos):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    file = find_weights(CARDS["dpiqa_lite"]).with_suffix(".onnx")
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    pixels = [pixels_of(path, LITE_INPUT_SIZE) for path in photos]
+    (scores,) = session.run(["score"], {"photo": np.stack(pixels)})
+    np.testing.assert_allclose(scores[:, 0], openvino.judge(pixels).scores, atol=OF_FILES)
+
+
 def test_backends_agree_on_every_validation_photo(openvino, shared):
     pytest.importorskip("pyiqa")
     folder = shared / "data" / "biq2021-small"

@@ -33,6 +33,7 @@ CONFIG = LiteConfig(
     ladder_weight=0.5,
     ladder_margin=0.03,
     seed=3,
+    precision="bf16",
     checkpoint_seconds=0,
 )
 

@@ -5,7 +5,9 @@ import math
 
 import pytest
 
+from dpiqa_plugin import fingerprint
 from dpiqa_plugin.cards import CARDS
+from dpiqa_plugin.models.lite import BUNDLED_WEIGHTS
 
 
 def test_all_nine_metrics_have_a_card():
@@ -23,6 +25,13 @@ def test_no_two_cards_share_a_file_or_a_download():
 
 def test_only_the_bundled_model_needs_no_download():
     assert [name for name, card in CARDS.items() if card.drive_id is None] == ["dpiqa_lite"]
+
+
+def test_the_bundled_files_and_what_is_said_of_them_belong_together():
+    sha256 = fingerprint.sha256(BUNDLED_WEIGHTS)
+    assert f"`{sha256}`" in BUNDLED_WEIGHTS.with_suffix(".md").read_text(encoding="utf-8")
+    assert sha256.encode() in BUNDLED_WEIGHTS.with_suffix(".onnx").read_bytes()
+    assert CARDS["dpiqa_lite"].size == BUNDLED_WEIGHTS.stat().st_size
 
 
 @pytest.mark.parametrize(("metric", "drop"), [("dpiqa", "vae.decoder."), ("dpiqa_student", "nothing")])

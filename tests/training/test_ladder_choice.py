@@ -8,7 +8,7 @@ import pytest
 from makers.tiny_training import CONFIG, EXAMPLES, labelled
 from PIL import Image
 
-from dpiqa_plugin.errors import UsageError
+from dpiqa_plugin.errors import PhotoError, UsageError
 from dpiqa_training.datasets import LabelledPhoto
 from dpiqa_training.distortions import KINDS
 from dpiqa_training.ladder_choice import choose_ladders
@@ -44,11 +44,10 @@ def test_every_other_clean_photo_is_distorted_in_as_many_ways_as_asked_for():
     assert len({kind for path, kind in others if path == clean[0]}) == 3
 
 
-@pytest.mark.parametrize(("mos", "chosen"), [(0.7, True), (0.5, False)])
-def test_dark_photos_count_as_clean_below_the_best_and_lack_only_light(tmp_path, mos, chosen):
-    kinds = Counter(
-        kind for _, kind in choose_ladders(CONFIG, [*grey_photos(tmp_path, 40, mos), GOOD], [])[1:]
-    )
+@pytest.mark.parametrize(("level", "mos", "chosen"), [(68, 0.7, True), (68, 0.5, False), (72, 0.7, False)])
+def test_good_dark_photos_are_distorted_in_exposure_twice_over_to_once_under(tmp_path, level, mos, chosen):
+    photos = [*grey_photos(tmp_path, level, mos), GOOD]
+    kinds = Counter(kind for _, kind in choose_ladders(CONFIG, photos, [])[1:])
     assert kinds == ({"overexposure": 2, "underexposure": 1} if chosen else {})
 
 
@@ -59,6 +58,13 @@ def test_of_the_other_good_photos_as_many_as_asked_for_are_distorted_in_exposure
         ladders = choose_ladders(config, [*photos, GOOD], [])[1:]
         assert [kind for _, kind in ladders] == ["underexposure", "overexposure", "underexposure"][:distorted]
         assert {path for path, _ in ladders} <= {photo.path for photo in photos}
+
+
+def test_a_photo_that_cannot_be_read_is_named(tmp_path):
+    photos = grey_photos(tmp_path, 40, 0.7)
+    photos[1].path.write_bytes(b"no photo")
+    with pytest.raises(PhotoError, match=r"1\.jpg cannot be read"):
+        choose_ladders(CONFIG, [*photos, GOOD], [])
 
 
 def test_photos_of_which_none_is_fit_to_be_distorted_are_refused():

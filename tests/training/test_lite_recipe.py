@@ -1,6 +1,8 @@
 """The lite recipe learns, survives a kill with the same numbers, and exports what it trained."""
 
+import dataclasses
 import multiprocessing
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -16,8 +18,10 @@ from PIL import Image
 from dpiqa_desktop.engine.backends import Judgement
 from dpiqa_plugin.errors import DPIQAError, UsageError
 from dpiqa_plugin.models.lite import FROZEN_BLOCKS, Lite, load_lite
+from dpiqa_training.checkpoint import load_checkpoint
 from dpiqa_training.config import LITE_RECIPE, LiteConfig, read_config
 from dpiqa_training.datasets import LabelledPhoto
+from dpiqa_training.errors import DivergedError, ResumeError
 from dpiqa_training.export import export_lite
 from dpiqa_training.recipes.lite import train_lite
 from dpiqa_training.scorers import lite_scorer
@@ -83,7 +87,7 @@ def test_a_killed_run_goes_on_to_the_same_weights_and_losses(trained, whole, tmp
 def test_a_checkpoint_of_another_recipe_is_refused(trained, tmp_path):
     checkpoint = tmp_path / "checkpoint.pt"
     torch.save({"config": {"steps": 99}, "photos": 8}, checkpoint)
-    with pytest.raises(DPIQAError, match="another recipe"):
+    with pytest.raises(ResumeError, match=r"checkpoint\.pt was made with other config"):
         train(tmp_path)
 
 
@@ -93,10 +97,21 @@ def test_fewer_photos_than_a_step_takes_are_refused(tmp_path):
         train_lite(config, labelled()[:2], [], tmp_path)
 
 
-def test_a_run_does_not_go_on_with_other_clean_photos(tmp_path):
-    train(tmp_path)
-    with pytest.raises(DPIQAError, match="other photos"):
-        train_lite(CONFIG, labelled(), labelled(), tmp_path, [EXAMPLES / "nyc.jpg"])
+def test_a_run_does_not_go_on_with_other_clean_photos_of_the_same_names(tmp_path):
+    for photo in ("nyc", "reflect"):
+        (tmp_path / photo).mkdir()
+        shutil.copyfile(EXAMPLES / f"{photo}.jpg", tmp_path / photo / "1.jpg")
+    train_lite(CONFIG, labelled(), labelled(), tmp_path, [tmp_path / "nyc" / "1.jpg"])
+    with pytest.raises(ResumeError, match="was made with other photos"):
+        train_lite(CONFIG, labelled(), labelled(), tmp_path, [tmp_path / "reflect" / "1.jpg"])
+
+
+def test_a_loss_that_is_no_number_ends_the_run_before_it_is_saved(tmp_path):
+    config = dataclasses.replace(CONFIG, trunk_lr=1e30, head_lr=1e30)
+    with pytest.raises(DivergedError, match="try lower rates"):
+        train(tmp_path, config)
+    weights = load_checkpoint(tmp_path / "checkpoint.pt")["model"]
+    assert all(value.isfinite().all() for value in weights.values())
 
 
 def test_frozen_stages_and_depthwise_filters_keep_their_imagenet_weights(trained):

@@ -5,7 +5,9 @@ import pytest
 import torch
 from makers.full_disk import full_disk
 
+from dpiqa_plugin.errors import PhotoError
 from dpiqa_plugin.models.lite import Lite
+from dpiqa_training.datasets.labelled import read_squashed
 from dpiqa_training.errors import CacheError
 from dpiqa_training.stage_cache import all_statistics, cached_stages
 
@@ -87,7 +89,8 @@ def test_a_disk_that_fills_at_the_late_stages_is_named(model, tmp_path):
 def test_a_photo_that_cannot_be_read_is_not_taken_for_a_full_disk(model, tmp_path):
     class Damaged(Counted):
         def __getitem__(self, index):
-            raise OSError("image file is truncated")
+            return torch.from_numpy(read_squashed(tmp_path / "broken.jpg", 384))
 
-    with pytest.raises(OSError, match="truncated"):
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    with pytest.raises(PhotoError, match=r"broken\.jpg cannot be read"):
         cached_stages(model, Damaged(), NAMES, tmp_path / "cache.npy", "cpu")

@@ -46,6 +46,7 @@ class LiteConfig:
         ladder_weight: weight of their ranking loss.
         ladder_margin: by how much each rung must score below the one before.
         seed: of order, flips, dropout, initial weights and distortions.
+        precision: ``no`` is float32, ``bf16`` computes in bfloat16 and keeps weights in float32.
         checkpoint_seconds: how much work a kill may cost.
     """
 
@@ -68,6 +69,7 @@ class LiteConfig:
     ladder_weight: float
     ladder_margin: float
     seed: int
+    precision: str
     checkpoint_seconds: float
 
     def __post_init__(self) -> None:
@@ -80,6 +82,7 @@ class LiteConfig:
         _require_above_0(self, "head_lr", "warm_up_lr")
         _require_within(self, 0, 1, "warmup_fraction", "ema_decay")
         _require_within(self, _SMALLEST_CROP, 1, "crop")
+        _require("precision", self.precision, PRECISIONS)
         _require_within(self, 0, _HIGHEST_SEED, "seed")
 
 

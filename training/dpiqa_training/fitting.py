@@ -38,6 +38,7 @@ from dpiqa_training.errors import DivergedError, RecipeError, ResumeError
 from dpiqa_training.losses import margin_ranking, squared_error
 from dpiqa_training.photo_views import PhotoViews
 from dpiqa_training.training_log import TrainingLog
+from dpiqa_training.usage import require_precision
 
 Batch = dict[str, Tensor]
 
@@ -72,8 +73,7 @@ def make_accelerator(config: PaperConfig) -> Accelerator:
     """
     # The view saves a second copy of all gradients, 4 GB of the teacher's.
     views = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
-    if config.precision == "bf16" and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
-        raise RecipeError('this GPU has no bfloat16; set precision = "no" in the recipe')
+    require_precision(config.precision)
     accelerator = Accelerator(mixed_precision=config.precision, kwargs_handlers=[views])
     at_once = config.micro_batch * accelerator.num_processes
     if config.batch_size % at_once:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageStat
 
-from dpiqa_plugin.errors import UsageError
+from dpiqa_plugin.errors import PhotoError, UsageError
 from dpiqa_training.config import LiteConfig
 from dpiqa_training.datasets.labelled import LabelledPhoto
 from dpiqa_training.distortions import KINDS
@@ -18,7 +18,7 @@ from dpiqa_training.distortions import KINDS
 # for another.
 _OF_DARK = ("overexposure", "underexposure", "overexposure")
 _OF_OTHERS = ("underexposure", "overexposure")
-_ALL = (*KINDS, *_OF_DARK)
+_ALL = (*KINDS, "overexposure", "underexposure", "overexposure")
 _CLEAN_ABOVE = 0.75
 # Of photos that raters found nearly faultless hardly any is a night scene or shows a hazy sky.
 _WELL_EXPOSED_ABOVE = 0.6
@@ -34,10 +34,12 @@ def choose_ladders(
         config: the recipe.
         training: from those of ``ss03`` that raters found nearly faultless ``ladder_sources`` are drawn and
             distorted in one way each: other contents teach more than other faults of the same. Of those that
-            they found good all dark ones and ``exposure_sources`` others are distorted in exposure alone.
+            they found good all dark ones, drawn before or not, and ``exposure_sources`` others are distorted
+            in exposure alone.
         clean: distorted in ``clean_ladders`` ways each.
 
     Raises:
+        PhotoError: a photo of ``ss03`` cannot be read.
         UsageError: there are none.
     """
     unsplash = [photo for photo in training if photo.subset == "ss03"]
@@ -53,7 +55,8 @@ def choose_ladders(
     ]
     if not ladders:
         raise UsageError(
-            f"no photo of ss03 has a MOS above {_CLEAN_ABOVE}: there is none to distort; give some by --clean"
+            f"no photo of ss03 has a MOS above {_CLEAN_ABOVE}, and no dark one above {_WELL_EXPOSED_ABOVE}: "
+            "there is none to distort; give some by --clean"
         )
     return ladders
 
@@ -69,10 +72,14 @@ def _drawn(photos: Sequence[Path], count: int, seed: int) -> list[Path]:
 
 def _by_luma(photos: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     """Part dark photos from the others."""
-    dark, bright = [], []
+    dark: list[Path] = []
+    bright: list[Path] = []
     for path in photos:
-        with Image.open(path) as image:
-            image.draft("L", (64, 64))  # an eighth of the size is enough, and quickly decoded
-            luma = ImageStat.Stat(image.convert("L")).mean[0]
+        try:
+            with Image.open(path) as image:
+                image.draft("L", (64, 64))  # an eighth of the size is enough, and quickly decoded
+                luma = ImageStat.Stat(image.convert("L")).mean[0]
+        except OSError as error:
+            raise PhotoError(f"{path} cannot be read ({error}); fetch it again") from error
         (dark if luma < _DARK_BELOW else bright).append(path)
     return dark, bright

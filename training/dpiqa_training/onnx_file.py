@@ -20,6 +20,8 @@ from torch import nn
 from dpiqa_plugin.models.traced import PHOTO, traced
 from dpiqa_plugin.openvino_ir import IDENTITY
 
+_OPSET = 20  # the oldest OpenVINO that dpiqa installs beside, 2024.4, reads it; torch's default rises
+
 
 def save_onnx(model: nn.Module, input_size: int, path: Path, sha256: str) -> None:
     """Write ``path``: the graph of ``traced``, matrices and filters in float16, computed with in float32.
@@ -30,7 +32,9 @@ def save_onnx(model: nn.Module, input_size: int, path: Path, sha256: str) -> Non
         sha256: of the weights file that holds the same weights; kept in the metadata.
     """
     program, outputs = traced(model, input_size)
-    written = torch.onnx.export(program, input_names=[PHOTO], output_names=outputs, verbose=False)
+    written = torch.onnx.export(
+        program, input_names=[PHOTO], output_names=outputs, opset_version=_OPSET, verbose=False
+    )
     assert written is not None
     proto = written.model_proto
     _strip(proto.graph)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dpiqa_plugin.errors import UsageError, WeightsError
+from dpiqa_training.errors import RecipeError
 
 
 def require_file(option: str, path: Path | None) -> None:
@@ -66,6 +67,25 @@ def require_device(name: str, *others: str) -> None:
     except (RuntimeError, AssertionError, ImportError) as error:
         reason, _, _ = str(error).partition(". ")  # a list of all back ends may follow
         raise UsageError(f"--device {name} cannot be used here; {possible} ({reason})") from error
+
+
+def require_precision(precision: str) -> None:
+    """Refuse a recipe's precision that this machine has not.
+
+    Raises:
+        RecipeError: says what to set instead.
+    """
+    import torch
+    from accelerate.utils import is_bf16_available
+
+    # Emulated it would be slower than float32.
+    has = (
+        torch.cuda.is_bf16_supported(including_emulation=False)
+        if torch.cuda.is_available()
+        else is_bf16_available()
+    )
+    if precision == "bf16" and not has:
+        raise RecipeError('this GPU has no bfloat16; set precision = "no" in the recipe')
 
 
 def _devices() -> list[str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from dpiqa_plugin.errors import PhotoError
 from dpiqa_plugin.preprocess import squash
 
 # Under this name, too, which the readers of one data set and the recipes know it by.
@@ -25,8 +29,20 @@ class SquashedPhotos(Dataset[tuple[Tensor, Tensor]]):
         return len(self.photos)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Decode one photo; an unreadable one raises, since a training set must not change unnoticed."""
+        """Decode one photo; PhotoError as `read_squashed` raises it."""
         photo = self.photos[index]
-        with Image.open(photo.path) as image:
-            pixels = torch.from_numpy(squash(image.convert("RGB"), self.size).copy())
+        pixels = torch.from_numpy(read_squashed(photo.path, self.size).copy())
         return pixels.permute(2, 0, 1), torch.tensor(photo.mos, dtype=torch.float32)
+
+
+def read_squashed(path: Path, size: int) -> np.ndarray:
+    """Decode a photo to train on: uint8 RGB (size, size, 3).
+
+    Raises:
+        PhotoError: it cannot be read: a training set must not change unnoticed.
+    """
+    try:
+        with Image.open(path) as image:
+            return squash(image.convert("RGB"), size)
+    except OSError as error:
+        raise PhotoError(f"{path} cannot be read ({error}); fetch it again") from error

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dpiqa_plugin.preprocess import squash
+from dpiqa_training.datasets.labelled import read_squashed
 from dpiqa_training.distortions import LEVELS, ladder
 
 RUNGS = 1 + len(LEVELS)
@@ -50,7 +51,6 @@ class LadderPhotos(Dataset[Tensor]):
 
 @lru_cache(maxsize=1)  # a ladder is made at once and read in order
 def _rungs(path: Path, kind: str, seed: int) -> list[np.ndarray]:
-    with Image.open(path) as image:
-        clean = squash(image.convert("RGB"), SIDE)
+    clean = read_squashed(path, SIDE)
     shift = np.random.default_rng(seed).uniform(-0.5, 0.5)
     return [clean, *ladder(clean, kind, shift, seed)]

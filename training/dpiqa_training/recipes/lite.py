@@ -15,6 +15,7 @@ MALLOC_TRIM_THRESHOLD_=8589934592`` in the environment makes a step on 2 cores a
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import hashlib
@@ -34,19 +35,21 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from dpiqa_plugin.errors import DPIQAError, UsageError
+from dpiqa_plugin.errors import UsageError
 from dpiqa_plugin.models.lite import FROZEN_BLOCKS, EarlyStages, Lite, LiteHead, pooled_map
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 from dpiqa_training.checkpoint import load_checkpoint, save_checkpoint
 from dpiqa_training.config import LiteConfig
 from dpiqa_training.datasets.labelled import LabelledPhoto, SquashedPhotos
 from dpiqa_training.datasets.ladders import RUNGS, LadderPhotos
+from dpiqa_training.errors import DivergedError, ResumeError
 from dpiqa_training.ladder_choice import choose_ladders
 from dpiqa_training.losses import ladder_ranking, negative_log_likelihood, one_minus_plcc
 from dpiqa_training.scorers import lite_scorer
 from dpiqa_training.stage_cache import all_statistics, cached_stages
 from dpiqa_training.training_log import TrainingLog
 from dpiqa_training.trunk_weights import imagenet_trunk
+from dpiqa_training.usage import require_precision
 
 _WARM_UP_BATCH = 96
 _WARM_UP_LADDERS = 16
@@ -67,8 +70,8 @@ def train_lite(
         config: the recipe.
         training: the labelled photos; the best of them are distorted, too.
         validation: at the end the deviation is calibrated on them.
-        folder: for the checkpoint, the log and the outputs of the frozen stages, 6.5 GB for the whole of
-            BIQ2021.
+        folder: for the checkpoint, the log and the outputs of the frozen stages, 6.5 GB for the bundled
+            weights.
         clean: more photos without faults, to be distorted.
 
     Returns:
@@ -76,47 +79,51 @@ def train_lite(
         deviation.
 
     Raises:
-        DPIQAError: the checkpoint belongs to another recipe or other photos, or ``folder`` is full.
-        UsageError: there are fewer photos than a step takes, or none to distort.
+        CacheError, CheckpointError, LogError: ``folder`` is full.
+        DivergedError: the loss is no longer a number; the checkpoint is of before.
+        PhotoError: a photo cannot be read.
+        ResumeError: the checkpoint belongs to another recipe or other photos.
+        UsageError: there are fewer photos than a step takes, or none to distort; or this machine has not the
+            recipe's precision.
     """
     if len(training) < config.batch_size:
         raise UsageError(f"{len(training)} photos are too few for a batch_size of {config.batch_size}")
     ladders = choose_ladders(config, training, clean)
-    accelerator = _make_accelerator()
+    accelerator = _make_accelerator(config.precision)
     torch.manual_seed(config.seed)
     first = accelerator.is_main_process
     run = _Run(config, training, ladders, folder, accelerator)
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
-        run.resume(load_checkpoint(checkpoint))
+        run.resume(load_checkpoint(checkpoint), checkpoint)
     else:
         run.start()
         if first:
             save_checkpoint(checkpoint, run.state())
     run.share()
-    log = TrainingLog(folder / "tensorboard", run.step + 1) if first else None
+    steps = tqdm(_steps(config, len(training))[run.step :], desc="dpiqa_lite", unit="step", disable=not first)
+    if not first:
+        for photos in steps:
+            run.train_step(photos)
+        return run.average.eval()
     saved = time.monotonic()
-    bar = tqdm(_steps(config, len(training))[run.step :], desc="dpiqa_lite", unit="step", disable=not first)
-    for photos in bar:
-        losses = run.train_step(photos)
-        if log is None:
-            continue
-        log.write({f"training/{name}": value for name, value in losses.items()}, run.step)
-        bar.set_postfix(loss=f"{losses['loss']:.4f}", refresh=False)
-        if run.step == run.total or time.monotonic() - saved > config.checkpoint_seconds:
-            save_checkpoint(checkpoint, run.state())
-            saved = time.monotonic()
-    if log is not None:
-        log.close()
-        calibrate_deviation(run.average, validation, str(accelerator.device))
+    with contextlib.closing(TrainingLog(folder / "tensorboard", run.step + 1)) as log:
+        for photos in steps:
+            losses = run.train_step(photos)
+            log.write({f"training/{name}": value for name, value in losses.items()}, run.step)
+            steps.set_postfix(loss=f"{losses['loss']:.4f}", refresh=False)
+            if run.step == run.total or time.monotonic() - saved > config.checkpoint_seconds:
+                save_checkpoint(checkpoint, run.state())
+                saved = time.monotonic()
+    calibrate_deviation(run.average, validation, str(accelerator.device))
     return run.average.eval()
 
 
-def _make_accelerator() -> Accelerator:
+def _make_accelerator(precision: str) -> Accelerator:
+    require_precision(precision)
     # The others wait while the first process looks at all photos.
     patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))
-    precise = torch.cuda.is_available() and not torch.cuda.is_bf16_supported()
-    return Accelerator(mixed_precision="no" if precise else "bf16", kwargs_handlers=[patience])
+    return Accelerator(mixed_precision=precision, kwargs_handlers=[patience])
 
 
 class _Run:
@@ -143,7 +150,7 @@ class _Run:
         names = [photo.path.name for photo in training]
         with accelerator.main_process_first():
             self.photos = cached_stages(self.model, _Pixels(training), names, folder / "photos.npy", device)
-        names = [str(config.seed), *(f"{path.name} {kind}" for path, kind in ladders)]
+        names = [str(config.seed), *(f"{path.name} {path.stat().st_size} {kind}" for path, kind in ladders)]
         distorted = LadderPhotos(ladders, LITE_INPUT_SIZE, config.seed)
         with accelerator.main_process_first():
             self.ladders = cached_stages(self.model, distorted, names, folder / "ladders.npy", device)
@@ -178,12 +185,14 @@ class _Run:
         )
         self.average.load_state_dict(self.model.state_dict())
 
-    def resume(self, state: dict[str, Any]) -> None:
-        """Go on from ``state``."""
-        if state["config"] != asdict(self.config) or state["photos"] != self.labels:
-            raise DPIQAError(
-                "the checkpoint was made by another recipe or from other photos; choose another --out"
-            )
+    def resume(self, state: dict[str, Any], path: Path) -> None:
+        """Go on from ``state``, which was read from ``path``."""
+        for name, value in (("config", asdict(self.config)), ("photos", self.labels)):
+            if state.get(name) != value:
+                raise ResumeError(
+                    f"{path} was made with other {name} ({state.get(name)}, now {value}); go on as before, "
+                    "or choose another --out"
+                )
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -219,6 +228,10 @@ class _Run:
         score, deviation = (x.squeeze(1).float() for x in self.shared(early))
         parts = _losses(score, deviation, self.mos[photos], self.weight[photos], self.config)
         loss = functools.reduce(torch.add, parts.values())
+        if not loss.isfinite():
+            raise DivergedError(
+                f'the loss is {loss.item()} at step {self.step + 1}; try lower rates, or precision = "no"'
+            )
         self.optimizer.zero_grad()
         self.accelerator.backward(loss)
         self.optimizer.step()
