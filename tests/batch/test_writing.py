@@ -62,7 +62,7 @@ def test_scores_go_into_photos_and_sidecars_and_back_out(shoot, capsys):
     assert tags(shoot / "dog.jpg") == tags(shoot / "dog.xmp")
     assert tags(shoot / "dog.jpg")["Rating"] == 5
     assert tags(shoot / "flowers_shaken.jpg")["Rating"] == -1
-    assert tags(shoot / "sumac.png") == {"Rating": 2, "Score": pytest.approx(0.7337, abs=0.005)} | {
+    assert tags(shoot / "sumac.png") == {"Rating": 2, "Score": pytest.approx(0.7114, abs=0.005)} | {
         "Model": "dpiqa_lite"
     }
     assert main([str(shoot), "--write", "auto", "--reject-below", "0.2"]) == 0
