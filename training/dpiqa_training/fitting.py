@@ -10,6 +10,7 @@ of one process. What looks at a whole micro-batch is not: the ranking loss and t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -120,19 +121,18 @@ def fit(accelerator: Accelerator, config: PaperConfig, task: Task, out: Path, wo
         unit="step",
         disable=not accelerator.is_main_process,
     )
-    for batch in loader:
-        losses = run.train_on(batch)
-        if losses is None:
-            continue
-        bar.set_postfix(loss=f"{losses['loss']:.4f}", refresh=False)
-        bar.update()
-        epoch_ended = run.step % run.plan.steps_per_epoch == 0
-        if epoch_ended:
-            run.judge_epoch(workers)
-        if epoch_ended or run.step % config.checkpoint_steps == 0:
-            run.save()
-    bar.close()
-    run.close()
+    with contextlib.closing(run), bar:
+        for batch in loader:
+            losses = run.train_on(batch)
+            if losses is None:
+                continue
+            bar.set_postfix(loss=f"{losses['loss']:.4f}", refresh=False)
+            bar.update()
+            epoch_ended = run.step % run.plan.steps_per_epoch == 0
+            if epoch_ended:
+                run.judge_epoch(workers)
+            if epoch_ended or run.step % config.checkpoint_steps == 0:
+                run.save()
     return run.best_weights
 
 
