@@ -18,8 +18,6 @@ from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 
 TOLERANCE = 0.005  # promised between all ways to the same score
 OF_FILES = 0.002  # between the bundled files, of the same pixels
-
-
 ONNX = find_weights(CARDS["dpiqa_lite"]).with_suffix(".onnx")
 
 
@@ -98,8 +96,7 @@ def test_torch_judges_as_openvino_does(openvino, photos):
 
 def test_onnx_runtime_scores_as_openvino_does(openvino, photos):
     onnxruntime = pytest.importorskip("onnxruntime")
-    file = find_weights(CARDS["dpiqa_lite"]).with_suffix(".onnx")
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(ONNX, providers=["CPUExecutionProvider"])
     pixels = [pixels_of(path, LITE_INPUT_SIZE) for path in photos]
     (scores,) = session.run(["score"], {"photo": np.stack(pixels)})
     np.testing.assert_allclose(scores[:, 0], openvino.judge(pixels).scores, atol=OF_FILES)

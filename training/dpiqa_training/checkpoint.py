@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from dpiqa_plugin.atomic import replacing
-from dpiqa_training.errors import CheckpointError
+from dpiqa_training.errors import CheckpointError, ResumeError
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -31,6 +31,20 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
             f"the checkpoint {path} cannot be written ({reason}); make room there, and start the run again: "
             "it goes on from the last one"
         ) from error
+
+
+def require_same(path: Path, state: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse the ``state`` that was read from ``path`` where it says otherwise than this run.
+
+    Raises:
+        ResumeError: names the file, what differs and how.
+    """
+    for name, value in now.items():
+        if state.get(name) != value:
+            raise ResumeError(
+                f"{path} was made with other {name} ({state.get(name)}, now {value}); "
+                "go on as before, or choose another --out"
+            )
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -32,10 +32,16 @@ from dpiqa_plugin.atomic import replacing
 from dpiqa_plugin.models.prediction import QualityPrediction
 from dpiqa_plugin.weights_file import ABOUT_KEY
 from dpiqa_training.batches import Batches, View
-from dpiqa_training.checkpoint import load_checkpoint, random_states, save_checkpoint, set_random_states
+from dpiqa_training.checkpoint import (
+    load_checkpoint,
+    random_states,
+    require_same,
+    save_checkpoint,
+    set_random_states,
+)
 from dpiqa_training.config import PaperConfig
 from dpiqa_training.correlation import agreement
-from dpiqa_training.errors import DivergedError, RecipeError, ResumeError
+from dpiqa_training.errors import DivergedError, RecipeError
 from dpiqa_training.losses import margin_ranking, squared_error
 from dpiqa_training.photo_views import PhotoViews
 from dpiqa_training.training_log import TrainingLog
@@ -251,12 +257,7 @@ class _Run:
             self.log.close()
 
     def _restore(self, state: dict[str, Any]) -> None:
-        for name, value in self._identity().items():
-            if state.get(name) != value:
-                raise ResumeError(
-                    f"{self.checkpoint} was made with other {name} ({state.get(name)}, now {value}); "
-                    "go on as before, or choose another --out"
-                )
+        require_same(self.checkpoint, state, self._identity())
         self.accelerator.unwrap_model(self.model).load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import Image, ImageStat
 
-from dpiqa_plugin.errors import PhotoError, UsageError
+from dpiqa_plugin.errors import UsageError
 from dpiqa_training.config import LiteConfig
-from dpiqa_training.datasets.labelled import LabelledPhoto
+from dpiqa_training.datasets.labelled import LabelledPhoto, reading
 from dpiqa_training.distortions import KINDS
 
 # Exposure is the hardest to learn: raters like bright photos, and what is too bright for one scene is right
@@ -75,11 +75,8 @@ def _by_luma(photos: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     dark: list[Path] = []
     bright: list[Path] = []
     for path in photos:
-        try:
-            with Image.open(path) as image:
-                image.draft("L", (64, 64))  # an eighth of the size is enough, and quickly decoded
-                luma = ImageStat.Stat(image.convert("L")).mean[0]
-        except OSError as error:
-            raise PhotoError(f"{path} cannot be read ({error}); fetch it again") from error
+        with reading(path), Image.open(path) as image:
+            image.draft("L", (64, 64))  # an eighth of the size is enough, and quickly decoded
+            luma = ImageStat.Stat(image.convert("L")).mean[0]
         (dark if luma < _DARK_BELOW else bright).append(path)
     return dark, bright

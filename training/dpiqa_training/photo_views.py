@@ -10,10 +10,9 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dpiqa_plugin.errors import PhotoError
 from dpiqa_plugin.preprocess import squash
 from dpiqa_training.batches import View
-from dpiqa_training.datasets.labelled import LabelledPhoto
+from dpiqa_training.datasets.labelled import LabelledPhoto, reading
 from dpiqa_training.teacher_cache import PhotoCache
 
 
@@ -43,12 +42,10 @@ class PhotoViews(Dataset[dict[str, Tensor]]):
             CacheError: the cache has no entry of this photo, as it is now.
         """
         photo = self.photos[view.photo]
-        try:
+        with reading(photo.path):
             content = photo.path.read_bytes()
             with Image.open(io.BytesIO(content)) as image:
                 pixels = torch.from_numpy(squash(image.convert("RGB"), self.size).copy())
-        except OSError as error:
-            raise PhotoError(f"{photo.path} cannot be read ({error}); fetch it again") from error
         pixels = pixels.permute(2, 0, 1)
         cached = self.cache.read(content, view.flipped, photo.path) if self.cache else {}
         return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +43,14 @@ def read_squashed(path: Path, size: int) -> np.ndarray:
     Raises:
         PhotoError: it cannot be read: a training set must not change unnoticed.
     """
+    with reading(path), Image.open(path) as image:
+        return squash(image.convert("RGB"), size)
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Name the photo that cannot be read: PhotoError."""
     try:
-        with Image.open(path) as image:
-            return squash(image.convert("RGB"), size)
+        yield
     except OSError as error:
         raise PhotoError(f"{path} cannot be read ({error}); fetch it again") from error

@@ -38,11 +38,11 @@ from tqdm import tqdm
 from dpiqa_plugin.errors import UsageError
 from dpiqa_plugin.models.lite import FROZEN_BLOCKS, EarlyStages, Lite, LiteHead, pooled_map
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
-from dpiqa_training.checkpoint import load_checkpoint, save_checkpoint
+from dpiqa_training.checkpoint import load_checkpoint, require_same, save_checkpoint
 from dpiqa_training.config import LiteConfig
 from dpiqa_training.datasets.labelled import LabelledPhoto, SquashedPhotos
 from dpiqa_training.datasets.ladders import RUNGS, LadderPhotos
-from dpiqa_training.errors import DivergedError, ResumeError
+from dpiqa_training.errors import DivergedError
 from dpiqa_training.ladder_choice import choose_ladders
 from dpiqa_training.losses import ladder_ranking, negative_log_likelihood, one_minus_plcc
 from dpiqa_training.scorers import lite_scorer
@@ -187,12 +187,7 @@ class _Run:
 
     def resume(self, state: dict[str, Any], path: Path) -> None:
         """Go on from ``state``, which was read from ``path``."""
-        for name, value in (("config", asdict(self.config)), ("photos", self.labels)):
-            if state.get(name) != value:
-                raise ResumeError(
-                    f"{path} was made with other {name} ({state.get(name)}, now {value}); go on as before, "
-                    "or choose another --out"
-                )
+        require_same(path, state, {"config": asdict(self.config), "photos": self.labels})
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
