@@ -50,6 +50,27 @@ def test_it_gives_the_convolution(size, layout, layer, ways):
     assert ways
 
 
+@pytest.mark.parametrize("size", [(64, 64), (65, 70), (80, 131)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+@torch.no_grad()
+def test_large_maps_give_it_by_nnpack_in_the_layout_they_came_in(size, layout, layer, ways):
+    if not torch._nnpack_available():
+        pytest.skip("torch was built without NNPACK, or this processor has no AVX2")
+    features = sample(2, 128, *size).to(memory_format=layout)
+    result = layer(features)
+    torch.testing.assert_close(result, direct(layer, features), rtol=0, atol=1e-4)
+    assert result.is_contiguous(memory_format=layout)
+    assert not ways
+
+
+@torch.no_grad()
+def test_large_maps_need_no_nnpack(layer, ways, monkeypatch):
+    monkeypatch.setattr(torch, "_nnpack_available", lambda: False)
+    features = sample(1, 128, 64, 70)
+    torch.testing.assert_close(layer(features), direct(layer, features), rtol=0, atol=1e-4)
+    assert ways
+
+
 @torch.no_grad()
 def test_many_strips_fit_together(layer, monkeypatch):
     whole = layer(sample(1, 128, 64, 40))
