@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from dpiqa_plugin.models.winograd import in_layout
+from dpiqa_plugin.models.winograd import convolve_in_layout
 
 LATENT_CHANNELS = 4
 _SCALING = 0.18215  # of Stable Diffusion 1.5: brings the latent to unit deviation
@@ -33,7 +33,7 @@ class LatentEncoder(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Mean of the posterior, scaled: (N, 3, H, W) to (N, 4, H/8, W/8)."""
         encoder = self.encoder
-        sample = in_layout(encoder.conv_in(image.to(encoder.conv_in.weight.dtype)))
+        sample = convolve_in_layout(encoder.conv_in, image.to(encoder.conv_in.weight.dtype))
         saves = sample.is_contiguous() and sample.device.type == "cpu" and not torch.is_grad_enabled()
         spare = sample.new_empty(sample.numel()) if saves else None  # no later sample is larger
         for block in encoder.down_blocks:
@@ -41,10 +41,10 @@ class LatentEncoder(nn.Module):
                 sample = _residual(resnet, sample, spare)
             for downsampler in block.downsamplers or ():
                 # One row and column more at the end only, as Stable Diffusion pads.
-                sample = in_layout(downsampler.conv(F.pad(sample, (0, 1, 0, 1))))
+                sample = convolve_in_layout(downsampler.conv, F.pad(sample, (0, 1, 0, 1)))
         before, after = encoder.mid_block.resnets
-        sample = in_layout(encoder.mid_block.attentions[0](_residual(before, sample, spare)))
-        sample = _residual(after, sample, spare)
+        sample = encoder.mid_block.attentions[0](_residual(before, sample, spare))
+        sample = _residual(after, sample.contiguous(), spare)  # attention transposes
         sample = encoder.conv_out(_activated(encoder.conv_norm_out, sample, spare))
         mean, _log_variance = self.quant_conv(sample).chunk(2, dim=1)
         scaled: Tensor = mean * _SCALING
@@ -56,7 +56,7 @@ def _residual(resnet: Any, sample: Tensor, spare: Tensor | None) -> Tensor:
     branch = resnet.conv1(_activated(resnet.norm1, sample, spare))
     branch = resnet.conv2(_activated(resnet.norm2, branch, spare))
     if resnet.conv_shortcut is not None:
-        sample = in_layout(resnet.conv_shortcut(sample))
+        sample = convolve_in_layout(resnet.conv_shortcut, sample)
     summed: Tensor = sample + branch if torch.is_grad_enabled() else sample.add_(branch)
     return summed
 

@@ -53,21 +53,29 @@ class WinogradConv2d(nn.Conv2d):
     """A convolution that takes the short way where there is one; its transformed weights are kept."""
 
     transformed: Kept[Tensor]
+    laid_out: Kept[Tensor]
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # its name in torch
         """See ``nn.Conv2d``."""
         if not _is_worthwhile(self, input):
             return super().forward(input)
         if min(input.shape[-2:]) >= _LEAST_SIDE_FOR_NNPACK and torch._nnpack_available():
-            return _convolve_by_nnpack(input, self.weight, self.bias)
+            weight = self.laid_out.get([self.weight], lambda: self.weight.contiguous())
+            return _convolve_by_nnpack(input, weight, self.bias)
         weight = self.transformed.get([self.weight], lambda: _transformed(self.weight))
         return _convolve(input, weight, cast(Tensor, self.bias))
 
 
-def in_layout(sample: Tensor) -> Tensor:
-    """Bring large maps (N, C, H, W) to the layout that they are convolved in here without a copy."""
-    fits = sample.device.type == "cpu" and torch._nnpack_available()
-    return sample.contiguous() if fits else sample
+def convolve_in_layout(layer: nn.Conv2d, sample: Tensor) -> Tensor:
+    """Give what ``layer`` would, in the layout that large maps are convolved in here without a copy.
+
+    torch gives it in the weights' layout, and to copy a large map costs as much as to convolve it.
+    """
+    if sample.device.type != "cpu" or not torch._nnpack_available():
+        result: Tensor = layer(sample)
+        return result
+    weight = layer.weight.clone(memory_format=torch.contiguous_format)
+    return F.conv2d(sample, weight, layer.bias, layer.stride, layer.padding)
 
 
 def shorten(part: nn.Module) -> None:
@@ -76,6 +84,7 @@ def shorten(part: nn.Module) -> None:
         if type(layer) is nn.Conv2d and _is_suited(layer):
             layer.__class__ = WinogradConv2d  # in place: parameters, names and hooks stay
             cast(WinogradConv2d, layer).transformed = Kept()
+            cast(WinogradConv2d, layer).laid_out = Kept()
 
 
 def _is_suited(layer: nn.Conv2d) -> bool:
