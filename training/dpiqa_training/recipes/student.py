@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from dpiqa_plugin.cards import CARDS
@@ -72,7 +72,7 @@ def train_student(
     cache = _cached_predictions(guide, config, training, out, accelerator, workers)
     if accelerator.is_main_process:
         _tell_agreement(cache, training)
-    student = Student(student_model.REDUCED if reduced else None)
+    student = _reduced_student() if reduced else Student()
     if not reduced:
         load_imagenet_trunk(student, trunk)
     size = student.config.image_size
@@ -99,6 +99,16 @@ def _teacher_of(teacher: str | None, prompts: Path | None) -> Teacher:
     model: Teacher = build_filled(lambda: Teacher(config), weights, load_teacher)
     model.set_prompt_embeddings(embeddings)
     return model.eval().requires_grad_(False)
+
+
+def _reduced_student() -> Student:
+    student = Student(student_model.REDUCED)
+    for layer in student.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            # Random weights shrink what they pass on. With statistics that begin at 0 and 1, not at the first
+            # batch's, all photos would score alike after the few steps of a trial.
+            layer.momentum = None
+    return student
 
 
 def _reduced_teacher() -> Teacher:
