@@ -27,6 +27,7 @@ from dpiqa_desktop.engine.steps import Steps
 from dpiqa_desktop.engine.store import Store, default_database
 from dpiqa_desktop.events import Event, Failed, Scored
 from dpiqa_desktop.exit_codes import ExitCode, code_of_run
+from dpiqa_desktop.interrupts import noticing_interrupts
 from dpiqa_desktop.options import BatchOptions
 from dpiqa_desktop.records import (
     RankedPhoto,
@@ -70,7 +71,9 @@ def score_photos(options: BatchOptions) -> ExitCode:
         results = Results(options.metric, backend.lower_better)
         console.start(len(found.photos), found.paired, backend.description)
         as_they_come = _write_as_they_come(writing, watch, rule)
-        interrupted = _collect(results, _events(found, watch, backend, store, options), console, as_they_come)
+        with noticing_interrupts() as stop:
+            events = _events(found, watch, backend, store, options, stop)
+            interrupted = _collect(results, events, stop, console, as_they_come)
         report = results.report(rule, _bursts(results))
         _write_reports(report, options)
         console.table(report.photos[: options.top])
@@ -123,11 +126,12 @@ def _run_to_undo(options: BatchOptions, moves: Journal, writes: WriteJournal) ->
 def _collect(
     results: Results,
     events: Generator[Event, None, None],
+    stop: threading.Event,
     console: Console,
     as_they_come: Callable[[Scored], None] | None,
 ) -> bool:
     """Take in and show all events, write photos at once if asked to; whether Ctrl-C ended them."""
-    started, interrupted = time.perf_counter(), False
+    started = time.perf_counter()
     try:
         with contextlib.closing(events):
             for event in events:
@@ -136,30 +140,37 @@ def _collect(
                 if as_they_come is not None and isinstance(event, Scored):
                     as_they_come(event)
     except KeyboardInterrupt:
-        interrupted = True
-    console.finish(results, time.perf_counter() - started, interrupted)
-    return interrupted
+        stop.set()
+    console.finish(results, time.perf_counter() - started, stop.is_set())
+    return stop.is_set()
 
 
 def _events(
-    found: Found, watch: Watch | None, backend: Backend, store: Store, options: BatchOptions
+    found: Found,
+    watch: Watch | None,
+    backend: Backend,
+    store: Store,
+    options: BatchOptions,
+    stop: threading.Event,
 ) -> Generator[Event, None, None]:
     max_pixels = MAX_PIXELS if options.max_pixels is None else int(options.max_pixels * 1_000_000)
     steps = Steps(backend, store, max_pixels, options.force)
     stages = choose_stages(backend, options.batch_size)
     yield from found.unreadable
-    yield from run(found.photos, steps, stages)
+    yield from run(found.photos, steps, stages, stop)
     if watch is not None:
-        yield from _arriving(watch, steps, stages)
+        yield from _arriving(watch, steps, stages, stop)
 
 
-def _arriving(watch: Watch, steps: Steps, stages: Stages) -> Generator[Event, None, None]:
+def _arriving(
+    watch: Watch, steps: Steps, stages: Stages, stop: threading.Event
+) -> Generator[Event, None, None]:
     """Score what arrives until Ctrl-C, or until a folder is gone: a card pulled out costs no report."""
     from dpiqa_desktop.watch import WatchError
 
     try:
-        for batch in watch.batches(stop=threading.Event()):  # never set: Ctrl-C comes as an exception
-            yield from run(without_paired_raw(batch, _neighbours(batch)), steps, stages)
+        for batch in watch.batches(stop):
+            yield from run(without_paired_raw(batch, _neighbours(batch)), steps, stages, stop)
     except WatchError as error:
         yield Failed("--watch", str(error))
 

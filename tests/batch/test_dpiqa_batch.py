@@ -9,7 +9,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from makers.photos import save_photo
 from PIL import Image
 
 from dpiqa_desktop.cli import main
+from dpiqa_desktop.console import Console
 from dpiqa_desktop.engine.store import default_database
 
 BAD = ("dog_defocused", "flowers_shaken", "nyc_overcompressed", "reflect_noisy", "waves_underexposed")
@@ -278,6 +281,21 @@ def test_watching_scores_what_is_dropped_in_until_ctrl_c(shoot, tmp_path):
     assert process.returncode == 0, err
     assert shown[-1].endswith("new.jpg\n")
     assert "new.jpg" in (tmp_path / "all.csv").read_text()
+
+
+@pytest.mark.parametrize("also", [[], ["--watch"]])
+def test_an_interrupt_that_python_drops_still_ends_the_run(also, shoot, monkeypatch, capsys):
+    def interrupt(*_shown):
+        thing = threading.Event()
+        watcher = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+        del thing  # calls back, and drops what that raises
+        assert watcher() is None
+
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: None)
+    monkeypatch.setattr(Console, "show", interrupt)
+    assert main([str(shoot), "--batch-size", "1", *also]) == (0 if also else 130)
+    assert "interrupted: " in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a watched folder from being deleted")
