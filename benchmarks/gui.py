@@ -74,6 +74,7 @@ def main() -> None:
 def measure(folder: str, seconds: float) -> None:
     """Open the folder, score for some time, then do what a user does."""
     started = time.perf_counter()
+    from dpiqa_desktop.engine.stars import Percentiles
     from dpiqa_desktop.gui.app import few_collections, make_application, make_window
     from dpiqa_desktop.gui.photo_filter import Sort, Wanted
     from dpiqa_desktop.gui.scorer import Scorer
@@ -120,10 +121,14 @@ def measure(folder: str, seconds: float) -> None:
     run("sort by score", lambda: filters.set_sort(Sort("score")), lambda: False, 1)
     run("sort by name", lambda: filters.set_sort(Sort("name")), lambda: False, 1)
     run("filter", lambda: filters.set_wanted(Wanted(text="7")), lambda: False, 1)
+    run("select what is filtered", window.views.grid.selectAll, lambda: False, 0.5)
     run("show all", lambda: filters.clear(), lambda: False, 1)
     run("select all", window.views.grid.selectAll, lambda: False, 0.5)
     run("reject all", lambda: window.marking.flag("rejected"), lambda: False, 1)
+    run("rate all", lambda: window.marking.rate(3), lambda: False, 1)
     run("undo", window.undo_stack.undo, lambda: False, 1)
+    run("redo", window.undo_stack.redo, lambda: False, 1)
+    run("other stars", lambda: window.model.set_star_rule(Percentiles()), lambda: False, 1)
     run("larger tiles", lambda: window.views.grid.set_side(260), lambda: False, 1)
     places = [random.Random(n).randrange(bar.maximum()) for n in range(30)]
     for place in places:
@@ -145,6 +150,8 @@ def measure(folder: str, seconds: float) -> None:
     run("compare", lambda: window.views.compare.show_photos(large[:4]), lambda: False, 0.1)
     run("compare", window.views.show_compare, lambda: False, 8)
     run("back", window.views.show_grid, lambda: False, 1)
+    half = [item.path for item in window.model.items()[::2]]
+    run("forget half", lambda: window.model.forget(half), lambda: False, 1)
     print(f"\n{'longest turn of the event loop, ms':<36}{'wall':>8}{'own CPU':>9}")
     for step in stalls.wall:
         print(f"  {step:<34}{stalls.wall[step]:>8.0f}{stalls.cpu[step]:>9.0f}")

@@ -20,9 +20,7 @@ def noticing_interrupts() -> Iterator[threading.Event]:
     interrupted = threading.Event()
 
     def note(number: int, frame: FrameType | None) -> None:
-        signal.signal(
-            signal.SIGINT, signal.default_int_handler
-        )  # first: set within set would wait for ever
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # first: set within set would wait for ever
         interrupted.set()
         signal.default_int_handler(number, frame)
 
