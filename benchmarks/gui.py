@@ -75,18 +75,19 @@ def measure(folder: str, seconds: float) -> None:
     """Open the folder, score for some time, then do what a user does."""
     started = time.perf_counter()
     from dpiqa_desktop.engine.stars import Percentiles
-    from dpiqa_desktop.gui.app import few_collections, make_application, make_window
+    from dpiqa_desktop.gui.app import make_application, make_window
+    from dpiqa_desktop.gui.garbage import collecting_in_this_thread
     from dpiqa_desktop.gui.photo_filter import Sort, Wanted
     from dpiqa_desktop.gui.scorer import Scorer
 
     application = make_application()
+    open_now = contextlib.ExitStack()
+    open_now.enter_context(collecting_in_this_thread())
     scorer = Scorer()
     window = make_window(scorer)
     window.resize(1600, 1000)
     window.show()
     stalls = Stalls()
-    open_now = contextlib.ExitStack()
-    open_now.enter_context(few_collections())
 
     def run(step: str, do: Callable[[], object], until: Callable[[], object], most: float) -> float:
         """Do it within the event loop, turn by turn; seconds until it is so."""

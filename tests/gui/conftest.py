@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from pytestqt.qtbot import QtBot
 
 from dpiqa_desktop.engine.backends import create_backend
 from dpiqa_desktop.gui.app import make_application, make_window
+from dpiqa_desktop.gui.garbage import collecting_in_this_thread
 from dpiqa_desktop.gui.main_window import MainWindow
 from dpiqa_desktop.gui.photo_item import PhotoItem
 from dpiqa_desktop.gui.photo_loader import PhotoLoader
@@ -27,6 +29,14 @@ from dpiqa_desktop.gui.scorer import Scorer
 from dpiqa_desktop.gui.work_dialog import WorkDialog
 
 View = TypeVar("View", bound=PhotoView)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _collections_as_in_the_application(qapp: QApplication) -> Iterator[None]:
+    """Windows of earlier tests are garbage; a thread that collected it would crash the later ones."""
+    with collecting_in_this_thread():
+        yield
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)

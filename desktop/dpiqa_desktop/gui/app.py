@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import gc
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import platformdirs
@@ -19,6 +17,7 @@ from dpiqa_desktop.engine.marks import Marks
 from dpiqa_desktop.engine.store import default_database
 from dpiqa_desktop.exit_codes import ExitCode
 from dpiqa_desktop.gui.fault_reporter import FaultReporter
+from dpiqa_desktop.gui.garbage import collecting_in_this_thread
 from dpiqa_desktop.gui.log_file import logged_to_file
 from dpiqa_desktop.gui.main_window import MainWindow
 from dpiqa_desktop.gui.recent_folders import recent_folders
@@ -30,8 +29,6 @@ from dpiqa_plugin import __version__
 _SWITCH_SECONDS = 0.001
 """How long a thread of Python's may keep the window waiting; 0.005 is usual. A window's event calls into Qt a
 hundred times, and after each call it may have to wait that long."""
-
-_COLLECT_AFTER = (20_000, 100, 1000)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,36 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reporter = FaultReporter(given)
     scorer = Scorer()
     try:
-        window = make_window(scorer, reporter)
-        window.show()
-        folder = asked.folder or next(iter(recent_folders()), None)
-        if folder is not None:
-            window.open(folder)
-        with logged_to_file(), few_collections():
-            return application.exec()
+        with collecting_in_this_thread():
+            window = make_window(scorer, reporter)
+            window.show()
+            folder = asked.folder or next(iter(recent_folders()), None)
+            if folder is not None:
+                window.open(folder)
+            with logged_to_file():
+                return application.exec()
     except Exception as error:  # before there is a window to tell of it
         sys.stderr.write(f"dpiqa-desktop: {write_crash_log(error, given)}\n")
         return ExitCode.CRASHED
     finally:
         scorer.close()
         reporter.close()
-
-
-@contextlib.contextmanager
-def few_collections() -> Iterator[None]:
-    """Keep Python from looking through all objects for cycles while somebody waits for the window.
-
-    With 10,000 photos a look at all of them took up to 100 ms, in the midst of whatever the user did. What
-    is short-lived is still looked through, and cycles are few.
-    """
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(*_COLLECT_AFTER)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def make_application() -> QApplication:
