@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-IDENTITY = ["framework", "dpiqa_weights_sha256"]
-"""Where OpenVINO says which weights a model was made of; under ``framework`` are an ONNX file's metadata."""
+IDENTITY_KEY = "dpiqa_weights_sha256"
+"""Under which a model's metadata, those of ONNX too, say which weights it was made of."""
+IDENTITY = ["framework", IDENTITY_KEY]
+"""Where OpenVINO finds that; under ``framework`` are an ONNX file's metadata."""
 
 
 def save_ir(model: nn.Module, input_size: int, path: Path, sha256: str) -> None:

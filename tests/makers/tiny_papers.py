@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from dpiqa_training.config import StudentConfig, TeacherConfig
+from dpiqa_training.config import LiteConfig, StudentConfig, TeacherConfig
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "photos"
 MOS = {
@@ -57,7 +57,7 @@ def save_tiny_koniq(root: Path) -> Path:
     return root
 
 
-def save_recipe(path: Path, config: TeacherConfig | StudentConfig) -> Path:
+def save_recipe(path: Path, config: TeacherConfig | StudentConfig | LiteConfig) -> Path:
     """Write the TOML file of a recipe."""
     lines = [f"{key} = {_toml(value)}" for key, value in asdict(config).items()]
     path.write_text("\n".join(lines))

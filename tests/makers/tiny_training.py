@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -42,6 +43,18 @@ def labelled() -> list[LabelledPhoto]:
     good_and_bad = {"dog": 0.9, "dog_defocused": 0.1, "flowers": 0.8, "flowers_shaken": 0.2, "waves": 0.7}
     good_and_bad |= {"waves_underexposed": 0.1, "nyc": 0.6, "reflect": 0.8}
     return [LabelledPhoto(EXAMPLES / f"{name}.jpg", mos, "ss03") for name, mos in good_and_bad.items()]
+
+
+def save_tiny_biq2021(root: Path) -> Path:
+    """Write the same photos in BIQ2021's layout, four of them again, of a block that is validated on."""
+    (root / "Images").mkdir(parents=True)
+    rows = []
+    for number, photo in enumerate(labelled(), start=1):
+        for name in (f"ss03 ({7000 + number}).jpg", f"ss02 ({100 + number}).jpg")[: 1 + number % 2]:
+            shutil.copyfile(photo.path, root / "Images" / name)
+            rows.append(f"{name},{photo.mos}\n")
+    (root / "Train (Images and MOS).csv").write_text("Image Name,MOS\n" + "".join(rows))
+    return root
 
 
 def train(folder: Path, config: LiteConfig = CONFIG) -> Lite:

@@ -8,9 +8,11 @@ import torch
 from accelerate.state import AcceleratorState
 from makers.tiny_clip import save_tiny_clip
 from makers.tiny_papers import EXAMPLES, STUDENT, save_recipe, save_tiny_koniq
+from makers.tiny_training import CONFIG, save_tiny_biq2021
 from safetensors.torch import load_file, save_file
 
 from dpiqa_plugin import fingerprint
+from dpiqa_plugin.models.lite import load_lite
 from dpiqa_plugin.prompt_embeddings import load_prompt_embeddings
 from dpiqa_plugin.weights_file import ABOUT_KEY, about
 from dpiqa_training.cli import main
@@ -97,6 +99,28 @@ def test_a_device_that_is_not_there_is_bad_usage(device, tmp_path, capsys):
     assert main(["evaluate", "--ladders", str(EXAMPLES), "--out", out, "--device", device]) == 2
     assert f"possible: {here('auto')}" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_lite_is_trained_exported_and_measured(tmp_path, capsys):
+    data, out = save_tiny_biq2021(tmp_path / "biq2021"), tmp_path / "out"
+    recipe = save_recipe(tmp_path / "recipe.toml", CONFIG)
+    assert main(["lite", *map(str, ["--data", data, "--config", recipe, "--out", out])]) == 0
+    told = capsys.readouterr().out
+    assert "8 photos to train on, 4 to validate on" in told
+    assert "biq2021" in told.splitlines()[-1]
+    assert load_lite(out / "lite.safetensors").training is False
+    assert (out / "lite.onnx").is_file()
+
+
+def test_a_photo_that_a_decoding_process_cannot_read_is_named_without_a_traceback(tmp_path, capsys):
+    data = save_tiny_biq2021(tmp_path / "biq2021")
+    broken = data / "Images" / "ss03 (7002).jpg"  # too bad to be distorted, but trained on
+    broken.write_bytes(broken.read_bytes()[:5000])
+    recipe = save_recipe(tmp_path / "recipe.toml", CONFIG)
+    assert main(["lite", *map(str, ["--data", data, "--config", recipe, "--out", tmp_path / "out"])]) == 1
+    error = capsys.readouterr().err
+    assert f"dpiqa-train: {broken} cannot be read (" in error
+    assert "Traceback" not in error
 
 
 def test_a_missing_folder_of_biq2021_is_named(tmp_path, capsys):

@@ -19,6 +19,7 @@ from dpiqa_training.config import (
     TeacherConfig,
     read_config,
 )
+from dpiqa_training.errors import plain_message
 from dpiqa_training.evaluate_options import add_evaluate_arguments, read_evaluate_options, run_evaluation
 from dpiqa_training.usage import require_file, require_folder, require_teacher
 
@@ -38,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         arguments.run(arguments)
     except DPIQAError as error:
-        print(f"dpiqa-train: {error}", file=sys.stderr)
+        print(f"dpiqa-train: {plain_message(error)}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except ModuleNotFoundError as error:
         print(f"dpiqa-train: {MissingExtraError(f'training ({error.name})', 'training')}", file=sys.stderr)

@@ -27,3 +27,9 @@ class LogError(DPIQAError):
 
 class DivergedError(DPIQAError):
     """The model cannot learn: the loss is no longer a number, or no gradient gets through."""
+
+
+def plain_message(error: DPIQAError) -> str:
+    """Give the error's own words: before one of a process that decodes photos torch puts its traceback."""
+    name = f"{type(error).__module__}.{type(error).__name__}"
+    return str(error).rstrip().rpartition(f"\n{name}: ")[2]

@@ -18,7 +18,7 @@ from onnx.numpy_helper import from_array, to_array
 from torch import nn
 
 from dpiqa_plugin.models.traced import PHOTO, traced
-from dpiqa_plugin.openvino_ir import IDENTITY
+from dpiqa_plugin.openvino_ir import IDENTITY_KEY
 
 _OPSET = 20  # the oldest OpenVINO that dpiqa installs beside, 2024.4, reads it; torch's default rises
 
@@ -39,7 +39,7 @@ def save_onnx(model: nn.Module, input_size: int, path: Path, sha256: str) -> Non
     proto = written.model_proto
     _strip(proto.graph)
     _halve(proto.graph)
-    set_model_props(proto, {IDENTITY[-1]: sha256})
+    set_model_props(proto, {IDENTITY_KEY: sha256})
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, path)
 
