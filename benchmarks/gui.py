@@ -13,7 +13,6 @@ megapixels; the process that scores has its own.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import random
 import resource
@@ -24,8 +23,12 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from photo_maker import make_jpegs
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
 
 SIZE = (1200, 800)
 LARGE = (6000, 4000)
@@ -68,21 +71,22 @@ def main() -> None:
             with ProcessPoolExecutor(1) as elsewhere:  # or what they take would be the peak
                 elsewhere.submit(make_jpegs, Path(folder), asked.photos, SIZE).result()
                 elsewhere.submit(make_jpegs, Path(folder) / "large", 12, LARGE, distinct=4).result()
-        measure(folder, asked.seconds)
+        started = time.perf_counter()
+        from dpiqa_desktop.gui.app import make_application
+        from dpiqa_desktop.gui.garbage import collecting_in_this_thread
+
+        application = make_application()
+        with collecting_in_this_thread():
+            measure(application, folder, asked.seconds, started)
 
 
-def measure(folder: str, seconds: float) -> None:
+def measure(application: QApplication, folder: str, seconds: float, started: float) -> None:
     """Open the folder, score for some time, then do what a user does."""
-    started = time.perf_counter()
     from dpiqa_desktop.engine.stars import Percentiles
-    from dpiqa_desktop.gui.app import make_application, make_window
-    from dpiqa_desktop.gui.garbage import collecting_in_this_thread
+    from dpiqa_desktop.gui.app import make_window
     from dpiqa_desktop.gui.photo_filter import Sort, Wanted
     from dpiqa_desktop.gui.scorer import Scorer
 
-    application = make_application()
-    open_now = contextlib.ExitStack()
-    open_now.enter_context(collecting_in_this_thread())
     scorer = Scorer()
     window = make_window(scorer)
     window.resize(1600, 1000)

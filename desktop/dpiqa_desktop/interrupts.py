@@ -1,4 +1,4 @@
-"""Ctrl-C that cannot get lost."""
+"""Ctrl-C that does not get lost while photos are scored."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def noticing_interrupts() -> Iterator[threading.Event]:
     try:
         yield interrupted
     finally:
-        if ours:
+        if signal.getsignal(signal.SIGINT) is note:
             signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
-
-from dpiqa_plugin.models.winograd import convolve_in_layout
 
 LATENT_CHANNELS = 4
 _SCALING = 0.18215  # of Stable Diffusion 1.5: brings the latent to unit deviation
@@ -33,15 +32,16 @@ class LatentEncoder(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Mean of the posterior, scaled: (N, 3, H, W) to (N, 4, H/8, W/8)."""
         encoder = self.encoder
-        sample = convolve_in_layout(encoder.conv_in, image.to(encoder.conv_in.weight.dtype))
+        sample = _convolve_in_layout(encoder.conv_in, image.to(encoder.conv_in.weight.dtype))
         saves = sample.is_contiguous() and sample.device.type == "cpu" and not torch.is_grad_enabled()
-        spare = sample.new_empty(sample.numel()) if saves else None  # no later sample is larger
+        # `build_latent_encoder` sees to it that no later map is larger.
+        spare = sample.new_empty(sample.numel()) if saves else None
         for block in encoder.down_blocks:
             for resnet in block.resnets:
                 sample = _residual(resnet, sample, spare)
             for downsampler in block.downsamplers or ():
                 # One row and column more at the end only, as Stable Diffusion pads.
-                sample = convolve_in_layout(downsampler.conv, F.pad(sample, (0, 1, 0, 1)))
+                sample = _convolve_in_layout(downsampler.conv, F.pad(sample, (0, 1, 0, 1)))
         before, after = encoder.mid_block.resnets
         sample = encoder.mid_block.attentions[0](_residual(before, sample, spare))
         sample = _residual(after, sample.contiguous(), spare)  # attention transposes
@@ -56,9 +56,23 @@ def _residual(resnet: Any, sample: Tensor, spare: Tensor | None) -> Tensor:
     branch = resnet.conv1(_activated(resnet.norm1, sample, spare))
     branch = resnet.conv2(_activated(resnet.norm2, branch, spare))
     if resnet.conv_shortcut is not None:
-        sample = convolve_in_layout(resnet.conv_shortcut, sample)
+        sample = _convolve_in_layout(resnet.conv_shortcut, sample)
     summed: Tensor = sample + branch if torch.is_grad_enabled() else sample.add_(branch)
     return summed
+
+
+def _convolve_in_layout(layer: nn.Conv2d, sample: Tensor) -> Tensor:
+    """Give what ``layer`` would, in the layout that `winograd` convolves large maps in without a copy.
+
+    torch gives it in the weights' layout or the sample's, and to copy a large map costs as much as to
+    convolve it.
+    """
+    if sample.device.type != "cpu" or not torch._nnpack_available():
+        result: Tensor = layer(sample)
+        return result
+    # Not contiguous(): weights of 1 x 1 are in both layouts, and stay in that which torch takes them for.
+    weight = layer.weight.clone(memory_format=torch.contiguous_format)
+    return F.conv2d(sample.contiguous(), weight, layer.bias, layer.stride, layer.padding)
 
 
 def _activated(norm: Any, sample: Tensor, spare: Tensor | None) -> Tensor:
@@ -77,7 +91,13 @@ def _activated(norm: Any, sample: Tensor, spare: Tensor | None) -> Tensor:
 
 
 def build_latent_encoder(channels: Sequence[int], layers: int, norm_groups: int) -> LatentEncoder:
-    """Take the encoder half out of an ``AutoencoderKL`` of these channels a level."""
+    """Take the encoder half out of an ``AutoencoderKL`` of these channels a level.
+
+    Raises:
+        ValueError: a level's map would be larger than the one before, whose positions are four times as many.
+    """
+    if any(after > 4 * before for before, after in pairwise(channels)):
+        raise ValueError(f"channels must not grow more than fourfold from level to level, got {channels}")
     vae = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * len(channels),
         # The other half is dropped at once: the cheapest that diffusers can build.

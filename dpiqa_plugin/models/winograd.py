@@ -1,4 +1,4 @@
-"""3 x 3 convolutions in float32 with a quarter of the multiplications, on CPUs and without gradients.
+"""3 x 3 convolutions in float32 with a fourth or fifth of the multiplications, on CPUs without gradients.
 
 Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv 1509.09308. Large maps go to
 NNPACK, where torch was built with it (not on Windows): F(6x6, 3x3), with an error of 5e-6 of the result's
@@ -59,23 +59,12 @@ class WinogradConv2d(nn.Conv2d):
         """See ``nn.Conv2d``."""
         if not _is_worthwhile(self, input):
             return super().forward(input)
+        # Asked each time: torch readies NNPACK when it is asked.
         if min(input.shape[-2:]) >= _LEAST_SIDE_FOR_NNPACK and torch._nnpack_available():
             weight = self.laid_out.get([self.weight], lambda: self.weight.contiguous())
             return _convolve_by_nnpack(input, weight, self.bias)
         weight = self.transformed.get([self.weight], lambda: _transformed(self.weight))
         return _convolve(input, weight, cast(Tensor, self.bias))
-
-
-def convolve_in_layout(layer: nn.Conv2d, sample: Tensor) -> Tensor:
-    """Give what ``layer`` would, in the layout that large maps are convolved in here without a copy.
-
-    torch gives it in the weights' layout, and to copy a large map costs as much as to convolve it.
-    """
-    if sample.device.type != "cpu" or not torch._nnpack_available():
-        result: Tensor = layer(sample)
-        return result
-    weight = layer.weight.clone(memory_format=torch.contiguous_format)
-    return F.conv2d(sample, weight, layer.bias, layer.stride, layer.padding)
 
 
 def shorten(part: nn.Module) -> None:

@@ -31,7 +31,7 @@ from dpiqa_desktop.gui.work_dialog import WorkDialog
 View = TypeVar("View", bound=PhotoView)
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _collections_as_in_the_application(qapp: QApplication) -> Iterator[None]:
     """Windows of earlier tests are garbage; a thread that collected it would crash the later ones."""
     with collecting_in_this_thread():

@@ -6,12 +6,25 @@ import gc
 import threading
 import weakref
 
+from dpiqa_desktop.gui.garbage import collecting_in_this_thread
+
 
 class Cycle:
     """Refers to itself, so that only a collection finds it."""
 
     def __init__(self):
         self.itself = self
+
+
+def test_python_collects_again_when_the_window_is_gone(qapp):
+    gc.enable()
+    with collecting_in_this_thread():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    gc.disable()  # as in the other tests of the window
+    with collecting_in_this_thread():
+        pass
+    assert not gc.isenabled()
 
 
 def test_what_other_threads_leave_is_collected_in_the_windows(qtbot):

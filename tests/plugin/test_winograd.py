@@ -7,10 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dpiqa_plugin.models.winograd import WinogradConv2d, _convolve, shorten
+from dpiqa_plugin.models.winograd import WinogradConv2d, shorten
 
 # By its name the module may be another by now: tests that import anew leave another behind.
 OF_THE_LAYER = WinogradConv2d.forward.__globals__
+HERE, BY_NNPACK = "_convolve", "_convolve_by_nnpack"
+SIDES = [32, 64]
+"""Of maps that are convolved here, and by NNPACK."""
 
 
 @pytest.fixture
@@ -22,14 +25,20 @@ def layer():
 
 @pytest.fixture
 def ways(monkeypatch):
-    """How often the short way was taken."""
+    """The short ways that were taken, by name."""
     taken = []
 
-    def counted(*arguments):
-        taken.append(1)
-        return _convolve(*arguments)
+    def noting(name):
+        convolve = OF_THE_LAYER[name]
 
-    monkeypatch.setitem(OF_THE_LAYER, "_convolve", counted)
+        def noted(*arguments):
+            taken.append(name)
+            return convolve(*arguments)
+
+        return noted
+
+    for name in (HERE, BY_NNPACK):
+        monkeypatch.setitem(OF_THE_LAYER, name, noting(name))
     return taken
 
 
@@ -47,7 +56,7 @@ def direct(layer, features):
 def test_it_gives_the_convolution(size, layout, layer, ways):
     features = sample(2, 128, *size).to(memory_format=layout)
     torch.testing.assert_close(layer(features), direct(layer, features), rtol=0, atol=1e-4)
-    assert ways
+    assert ways == [HERE]
 
 
 @pytest.mark.parametrize("size", [(64, 64), (65, 70), (80, 131)])
@@ -60,7 +69,7 @@ def test_large_maps_give_it_by_nnpack_in_the_layout_they_came_in(size, layout, l
     result = layer(features)
     torch.testing.assert_close(result, direct(layer, features), rtol=0, atol=1e-4)
     assert result.is_contiguous(memory_format=layout)
-    assert not ways
+    assert ways == [BY_NNPACK]
 
 
 @torch.no_grad()
@@ -68,7 +77,7 @@ def test_large_maps_need_no_nnpack(layer, ways, monkeypatch):
     monkeypatch.setattr(torch, "_nnpack_available", lambda: False)
     features = sample(1, 128, 64, 70)
     torch.testing.assert_close(layer(features), direct(layer, features), rtol=0, atol=1e-4)
-    assert ways
+    assert ways == [HERE]
 
 
 @torch.no_grad()
@@ -86,11 +95,12 @@ def test_it_leaves_its_input_as_it_was(layer):
     assert torch.equal(features, before)
 
 
+@pytest.mark.parametrize("side", SIDES)
 @torch.no_grad()
-def test_other_weights_are_noticed(layer):
-    layer(sample(1, 128, 32, 32))
+def test_other_weights_are_noticed(side, layer):
+    layer(sample(1, 128, side, side))
     layer.weight.mul_(2)
-    features = sample(1, 128, 32, 32)
+    features = sample(1, 128, side, side)
     torch.testing.assert_close(layer(features), direct(layer, features), rtol=0, atol=2e-4)
     other = copy.deepcopy(layer)
     other.weight.mul_(2)
@@ -98,8 +108,9 @@ def test_other_weights_are_noticed(layer):
     torch.testing.assert_close(layer(features), direct(layer, features), rtol=0, atol=2e-4)
 
 
-def test_gradients_go_the_long_way(layer, ways):
-    features = sample(1, 128, 32, 32).requires_grad_()
+@pytest.mark.parametrize("side", SIDES)
+def test_gradients_go_the_long_way(side, layer, ways):
+    features = sample(1, 128, side, side).requires_grad_()
     layer(features).sum().backward()
     layer.requires_grad_(True)
     layer(features.detach()).sum().backward()
@@ -108,12 +119,13 @@ def test_gradients_go_the_long_way(layer, ways):
     assert not ways
 
 
+@pytest.mark.parametrize("side", SIDES)
 @torch.no_grad()
-def test_small_maps_half_precision_and_autocast_go_the_long_way(layer, ways):
-    layer(sample(1, 128, 31, 64))
+def test_small_maps_half_precision_and_autocast_go_the_long_way(side, layer, ways):
+    layer(sample(1, 128, 31, side))
     with torch.autocast("cpu", torch.bfloat16):
-        layer(sample(1, 128, 32, 32))
-    layer.bfloat16()(sample(1, 128, 32, 32).bfloat16())
+        layer(sample(1, 128, side, side))
+    layer.bfloat16()(sample(1, 128, side, side).bfloat16())
     assert not ways
 
 

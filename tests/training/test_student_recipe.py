@@ -78,7 +78,10 @@ def test_a_teacher_from_a_file_is_asked_in_the_range_it_was_trained_in(train, ph
         lambda vae_range="unit": replace(REDUCED_TEACHER, vae_range=vae_range),
     )
     trunk = tmp_path / "trunk.safetensors"
-    features = recipe._reduced_student().base_model.features
+    features = Student(REDUCED).base_model.features
+    for layer in features.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = None
     features(torch.rand(8, 3, 64, 64))  # the statistics of what it sees are known, as ImageNet's trunk's are
     save_file({f"features.{name}": x for name, x in features.state_dict().items()}, trunk)
     monkeypatch.setattr(

@@ -48,7 +48,7 @@ from dpiqa_training.training_log import TrainingLog
 from dpiqa_training.usage import require_precision
 
 _ALIKE = 1e-6
-"""Scores of a dead map differ by less: by where in a batch a photo was summed."""
+"""Scores of a dead map differ by less: by where in a batch a photo was summed, in float32."""
 
 Batch = dict[str, Tensor]
 

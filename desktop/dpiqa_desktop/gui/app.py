@@ -39,10 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.simplefilter("ignore")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in the terminal: Qt would not see it
     application = make_application()
-    reporter = FaultReporter(given)
-    scorer = Scorer()
-    try:
-        with collecting_in_this_thread():
+    with collecting_in_this_thread():
+        reporter = FaultReporter(given)
+        scorer = Scorer()
+        try:
             window = make_window(scorer, reporter)
             window.show()
             folder = asked.folder or next(iter(recent_folders()), None)
@@ -50,12 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 window.open(folder)
             with logged_to_file():
                 return application.exec()
-    except Exception as error:  # before there is a window to tell of it
-        sys.stderr.write(f"dpiqa-desktop: {write_crash_log(error, given)}\n")
-        return ExitCode.CRASHED
-    finally:
-        scorer.close()
-        reporter.close()
+        except Exception as error:  # before there is a window to tell of it
+            sys.stderr.write(f"dpiqa-desktop: {write_crash_log(error, given)}\n")
+            return ExitCode.CRASHED
+        finally:
+            scorer.close()
+            reporter.close()
 
 
 def make_application() -> QApplication:

@@ -105,8 +105,8 @@ def _reduced_student() -> Student:
     student = Student(student_model.REDUCED)
     for layer in student.modules():
         if isinstance(layer, nn.BatchNorm2d):
-            # Random weights shrink what they pass on. With statistics that begin at 0 and 1, not at the first
-            # batch's, all photos would score alike after the few steps of a trial.
+            # Means over all batches. Random weights shrink what they pass on: with statistics that begin at 0
+            # and 1 and follow slowly, all photos would score alike after the few steps of a trial.
             layer.momentum = None
     return student
 
