@@ -95,6 +95,7 @@ def main() -> None:
     device = torch.device(asked.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     print(f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    torch.manual_seed(0)
     paths = sorted(path for path in asked.photos.iterdir() if path.suffix.lower() in PHOTOS)
     photos = [pixels(path, device) for path in paths[: asked.count]]
     if asked.student:

@@ -30,6 +30,7 @@ from dpiqa_plugin.models.prediction import QualityPrediction
 from dpiqa_plugin.models.squash import squash
 from dpiqa_plugin.models.unet_features import (
     KeysValues,
+    attend_in,
     build_unet,
     cross_attentions,
     keys_and_values,
@@ -156,15 +157,17 @@ class Teacher(nn.Module):
 
         Args:
             dtype: float32; float16, which all before the map then is; or bfloat16, in which the U-Net's
-                blocks multiply, except where `winograd` is as fast in float32. The VAE and the decoder are
-                made of little else, and the image adapter is small.
+                attention and most of its blocks multiply, except where `winograd` is as fast in float32. The
+                VAE and the decoder are made of little else, the image adapter is small, and errors of the
+                other blocks, the first two and the middle one, go through all that follow.
         """
         self.float()
+        attend_in(self.unet, torch.bfloat16 if dtype == torch.bfloat16 else None)
         if dtype == torch.float16:
             for part in (self.vae, self.unet, self.img_adapter, *self.QFD.before_the_score()):
                 nn.Module.to(part, dtype)  # diffusers' own warns of float16, whatever the model
         elif dtype == torch.bfloat16:
-            for block in (*self.unet.down_blocks, self.unet.mid_block, *self.unet.up_blocks):
+            for block in (*self.unet.down_blocks[2:], *self.unet.up_blocks):
                 multiply_in_bfloat16(block)
         elif dtype != torch.float32:
             raise ValueError(f"dtype must be float32, float16 or bfloat16, got {dtype}")

@@ -28,9 +28,18 @@ def build_unet(channels: Sequence[int], layers: int, norm_groups: int, prompt_wi
         norm_num_groups=norm_groups,
         cross_attention_dim=prompt_width,
     )
+    for name, module in unet.named_modules():
+        if name.endswith(".attn1"):
+            module.set_processor(_SelfAttention())
     for index, attention in enumerate(cross_attentions(unet)):
         attention.set_processor(_PromptAttention(index))
     return unet
+
+
+def attend_in(unet: Any, dtype: torch.dtype | None) -> None:
+    """Let attention multiply in a type, whatever its projections give; None: in theirs."""
+    for processor in unet.attn_processors.values():
+        processor.multiplies_in = dtype
 
 
 def cross_attentions(unet: Any) -> list[Any]:
@@ -85,7 +94,40 @@ def up_block_features(
     return features
 
 
-class _PromptAttention:
+class _Attention:
+    """What both attentions do once they have queries, keys and values, each (N, heads, L, D).
+
+    Attributes:
+        multiplies_in: see `attend_in`.
+    """
+
+    multiplies_in: torch.dtype | None = None
+
+    def _attend(self, attn: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        dtype = self.multiplies_in or query.dtype
+        attended = F.scaled_dot_product_attention(query.to(dtype), key.to(dtype), value.to(dtype))
+        projection, dropout = attn.to_out
+        mixed: Tensor = dropout(projection(attended.to(query.dtype).transpose(1, 2).flatten(2)))
+        return mixed
+
+
+class _SelfAttention(_Attention):
+    """Attention among the positions of a photo."""
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Attend within hidden_states (N, positions, C)."""
+        projections = (attn.to_q, attn.to_k, attn.to_v)
+        query, key, value = (_by_head(attn, project(hidden_states)) for project in projections)
+        return self._attend(attn, query, key, value)
+
+
+class _PromptAttention(_Attention):
     """Attention to prompts whose keys and values are there already, one set for all photos of a batch.
 
     diffusers hands them down to it in the place of the prompts.
@@ -105,10 +147,7 @@ class _PromptAttention:
         query = _by_head(attn, attn.to_q(hidden_states))
         key, value = encoder_hidden_states[self._index]
         shape = (len(query), -1, -1, -1)  # expanded, not repeated: no copy a photo
-        attended = F.scaled_dot_product_attention(query, key.expand(shape), value.expand(shape))
-        projection, dropout = attn.to_out
-        mixed: Tensor = dropout(projection(attended.transpose(1, 2).flatten(2)))
-        return mixed
+        return self._attend(attn, query, key.expand(shape), value.expand(shape))
 
 
 def _by_head(attn: Any, projected: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from dpiqa_plugin.models.prediction import score_of
 from dpiqa_plugin.models.teacher import REDUCED, Teacher
 
 HALVES = (torch.float16, torch.bfloat16)
+SHARE = {torch.float16: 0.55, torch.bfloat16: 0.75}
 CLOSE = {torch.float16: 1e-3, torch.bfloat16: 5e-3}
 
 
@@ -53,7 +54,7 @@ def test_halves_are_close_and_give_float32(half, teacher):
 def test_most_weights_take_half_the_memory(half, teacher):
     before = size_of(teacher.unet)
     teacher.compute_in(half)
-    assert size_of(teacher.unet) < 0.55 * before
+    assert size_of(teacher.unet) < SHARE[half] * before
 
 
 def size_of(model):
@@ -71,6 +72,22 @@ def test_from_half_to_half_and_back(teacher):
     assert all(parameter.dtype == torch.float32 for parameter in teacher.parameters())
     for score in scores:
         torch.testing.assert_close(score, exact, rtol=0, atol=5e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, *HALVES], ids=str)
+@torch.no_grad()
+def test_the_unets_attention_multiplies_in_it(dtype, teacher, monkeypatch):
+    latent, attend, seen = teacher.encode(photos()), F.scaled_dot_product_attention, []
+
+    def noted(query, key, value, **options):
+        seen.extend([query.dtype, key.dtype, value.dtype])
+        return attend(query, key, value, **options)
+
+    teacher.compute_in(torch.bfloat16)
+    teacher.compute_in(dtype)
+    monkeypatch.setattr(F, "scaled_dot_product_attention", noted)
+    teacher.features(photos(), latent)
+    assert set(seen) == {dtype}
 
 
 def test_other_types_are_refused(teacher):

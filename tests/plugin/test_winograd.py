@@ -18,7 +18,7 @@ SIDES = [32, 64]
 
 @pytest.fixture
 def layer():
-    layer = nn.Conv2d(128, 136, 3, padding=1).requires_grad_(False)
+    layer = nn.Conv2d(256, 136, 3, padding=1).requires_grad_(False)
     shorten(layer)
     return layer
 
@@ -54,7 +54,7 @@ def direct(layer, features):
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
 @torch.no_grad()
 def test_it_gives_the_convolution(size, layout, layer, ways):
-    features = sample(2, 128, *size).to(memory_format=layout)
+    features = sample(2, 256, *size).to(memory_format=layout)
     torch.testing.assert_close(layer(features), direct(layer, features), rtol=0, atol=1e-4)
     assert ways == [HERE]
 
@@ -65,7 +65,7 @@ def test_it_gives_the_convolution(size, layout, layer, ways):
 def test_large_maps_give_it_by_nnpack_in_the_layout_they_came_in(size, layout, layer, ways):
     if not torch._nnpack_available():
         pytest.skip("torch was built without NNPACK, or this processor has no AVX2")
-    features = sample(2, 128, *size).to(memory_format=layout)
+    features = sample(2, 256, *size).to(memory_format=layout)
     result = layer(features)
     torch.testing.assert_close(result, direct(layer, features), rtol=0, atol=1e-4)
     assert result.is_contiguous(memory_format=layout)
@@ -75,21 +75,21 @@ def test_large_maps_give_it_by_nnpack_in_the_layout_they_came_in(size, layout, l
 @torch.no_grad()
 def test_large_maps_need_no_nnpack(layer, ways, monkeypatch):
     monkeypatch.setattr(torch, "_nnpack_available", lambda: False)
-    features = sample(1, 128, 64, 70)
+    features = sample(1, 256, 64, 70)
     torch.testing.assert_close(layer(features), direct(layer, features), rtol=0, atol=1e-4)
     assert ways == [HERE]
 
 
 @torch.no_grad()
 def test_many_strips_fit_together(layer, monkeypatch):
-    whole = layer(sample(1, 128, 64, 40))
+    whole = layer(sample(1, 256, 64, 40))
     monkeypatch.setitem(OF_THE_LAYER, "_IN_CACHE", 1)
-    torch.testing.assert_close(layer(sample(1, 128, 64, 40)), whole, rtol=0, atol=1e-4)
+    torch.testing.assert_close(layer(sample(1, 256, 64, 40)), whole, rtol=0, atol=1e-4)
 
 
 @torch.no_grad()
 def test_it_leaves_its_input_as_it_was(layer):
-    features = sample(1, 128, 32, 32)
+    features = sample(1, 256, 32, 32)
     before = features.clone()
     layer(features)
     assert torch.equal(features, before)
@@ -98,9 +98,9 @@ def test_it_leaves_its_input_as_it_was(layer):
 @pytest.mark.parametrize("side", SIDES)
 @torch.no_grad()
 def test_other_weights_are_noticed(side, layer):
-    layer(sample(1, 128, side, side))
+    layer(sample(1, 256, side, side))
     layer.weight.mul_(2)
-    features = sample(1, 128, side, side)
+    features = sample(1, 256, side, side)
     torch.testing.assert_close(layer(features), direct(layer, features), rtol=0, atol=2e-4)
     other = copy.deepcopy(layer)
     other.weight.mul_(2)
@@ -110,7 +110,7 @@ def test_other_weights_are_noticed(side, layer):
 
 @pytest.mark.parametrize("side", SIDES)
 def test_gradients_go_the_long_way(side, layer, ways):
-    features = sample(1, 128, side, side).requires_grad_()
+    features = sample(1, 256, side, side).requires_grad_()
     layer(features).sum().backward()
     layer.requires_grad_(True)
     layer(features.detach()).sum().backward()
@@ -122,11 +122,23 @@ def test_gradients_go_the_long_way(side, layer, ways):
 @pytest.mark.parametrize("side", SIDES)
 @torch.no_grad()
 def test_small_maps_half_precision_and_autocast_go_the_long_way(side, layer, ways):
-    layer(sample(1, 128, 31, side))
+    layer(sample(1, 256, 31, side))
     with torch.autocast("cpu", torch.bfloat16):
-        layer(sample(1, 128, side, side))
-    layer.bfloat16()(sample(1, 128, side, side).bfloat16())
+        layer(sample(1, 256, side, side))
+    layer.bfloat16()(sample(1, 256, side, side).bfloat16())
     assert not ways
+
+
+@torch.no_grad()
+def test_few_channels_go_the_long_way_without_nnpack(ways, monkeypatch):
+    few = nn.Conv2d(128, 136, 3, padding=1)
+    shorten(few)
+    few(sample(1, 128, 64, 64))
+    monkeypatch.setattr(torch, "_nnpack_available", lambda: False)
+    before = list(ways)
+    few(sample(1, 128, 64, 64))
+    few(sample(1, 128, 32, 32))
+    assert ways == before
 
 
 @pytest.mark.parametrize(
