@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -101,6 +102,7 @@ class Bridge(QObject):
         self._marks_below = marks_below
         self._scorer = scorer
         self._worker: _Worker | None = None
+        self._replaced: set[_Worker] = set()  # by a new one, and not at their end yet
         self._message.connect(self._pass_on, Qt.ConnectionType.QueuedConnection)
 
     def backend(self, metric: str, device: str) -> Backend:
@@ -124,6 +126,8 @@ class Bridge(QObject):
     def start(self, job: Job) -> None:
         """Open and score; what is under way ends, and nothing more is told of it."""
         self.cancel()
+        if self._worker is not None:
+            self._replaced.add(self._worker)
         self._worker = _Worker(job, self._scorer, self._marks_below, self._send)
         self._worker.start()
 
@@ -144,17 +148,22 @@ class Bridge(QObject):
 
     def close(self) -> None:
         """End the job, and say nothing more; what is scored until the photos at hand are done is kept."""
-        worker, self._worker = self._worker, None
-        if worker is not None:
+        workers = self._replaced | ({self._worker} if self._worker is not None else set())
+        self._worker, self._replaced = None, set()
+        for worker in workers:
             worker.cancel()
             worker.leave()
-            worker.join(_CLOSING_SECONDS)  # a scan of a slow disk
+        end = time.monotonic() + _CLOSING_SECONDS  # a scan of a slow disk
+        for worker in workers:
+            worker.join(max(0, end - time.monotonic()))
 
     def _send(self, worker: _Worker, signal: str, value: object) -> None:
         with contextlib.suppress(RuntimeError):  # the window was closed, and its objects with it
             self._message.emit(worker, signal, value)
 
     def _pass_on(self, worker: _Worker, signal: str, value: object) -> None:
+        if signal == "ended":
+            self._replaced.discard(worker)
         if worker is not self._worker:  # of a job that another has replaced
             return
         if signal == "ended":
