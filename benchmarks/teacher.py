@@ -95,7 +95,6 @@ def main() -> None:
     device = torch.device(asked.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     print(f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    torch.manual_seed(0)
     paths = sorted(path for path in asked.photos.iterdir() if path.suffix.lower() in PHOTOS)
     photos = [pixels(path, device) for path in paths[: asked.count]]
     if asked.student:
@@ -282,7 +281,9 @@ def build_teacher(weights: str | None) -> Teacher:
     """The published teacher, or one of random weights and prompts."""
     if weights is None:
         teacher = random_weights(Teacher)
-        teacher.set_prompt_embeddings(torch.randn(teacher.config.prompt_shape) * 0.05)
+        teacher.set_prompt_embeddings(
+            torch.randn(teacher.config.prompt_shape, generator=torch.Generator().manual_seed(0)) * 0.05
+        )
         return teacher
     path = find_weights(CARDS["dpiqa"], weights)
     teacher = build_filled(Teacher, path, load_teacher).eval().requires_grad_(False)

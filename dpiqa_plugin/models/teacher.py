@@ -133,7 +133,7 @@ class Teacher(nn.Module):
             config.unet_channels, config.decoder_width, MAP_CHANNELS, config.map_size
         )
         self.register_buffer("prompt_embeddings", None, persistent=False)
-        # 37 million numbers for the published config: 148 MB in float32.
+        # 37 million numbers for the published config: 148 MB in float32, half of it in the other types.
         self._kept_prompts: Kept[KeysValues] = Kept()
         shorten(self)
         self.computes_in = torch.float32
@@ -151,15 +151,18 @@ class Teacher(nn.Module):
     def compute_in(self, dtype: torch.dtype) -> None:
         """Convert the weights so that scores come faster, within some thousandths; see `precision`.
 
-        What rounding took from the weights does not come back with float32. In any type, photos and
+        What rounding took from the weights does not come back with float32. To go back, ask for float32 here:
+        ``float()`` converts the weights and leaves attention as it is. In any type, photos and
         predictions are float32, and the layers after the map compute in it: a score is one number, and
         bfloat16's steps are 1/256 below 1.
 
         Args:
             dtype: float32; float16, which all before the map then is; or bfloat16, in which the U-Net's
                 attention and most of its blocks multiply, except where `winograd` is as fast in float32. The
-                VAE and the decoder are made of little else, the image adapter is small, and errors of the
-                other blocks, the first two and the middle one, go through all that follow.
+                VAE and the decoder are made of little else, and the image adapter is small. That the first
+                two blocks and the middle one stay out was chosen by measurement: with the parity tests'
+                weights the scores of 22 photos moved by 0.0030 at most, by 0.0064 with all blocks in
+                bfloat16 and attention in float32, in about the same time.
         """
         self.float()
         attend_in(self.unet, torch.bfloat16 if dtype == torch.bfloat16 else None)

@@ -37,7 +37,10 @@ def build_unet(channels: Sequence[int], layers: int, norm_groups: int, prompt_wi
 
 
 def attend_in(unet: Any, dtype: torch.dtype | None) -> None:
-    """Let attention multiply in a type, whatever its projections give; None: in theirs."""
+    """Let attention multiply in a type, whatever its projections give; None: in theirs.
+
+    `keys_and_values` of before are not for it.
+    """
     for processor in unet.attn_processors.values():
         processor.multiplies_in = dtype
 
@@ -48,12 +51,14 @@ def cross_attentions(unet: Any) -> list[Any]:
 
 
 def keys_and_values(unet: Any, condition: Tensor) -> KeysValues:
-    """Project adapted prompt embeddings (prompts, width) for every cross-attention."""
-    attentions = cross_attentions(unet)
+    """Project adapted prompt embeddings (prompts, width) for each cross-attention, in its type."""
     condition = condition[None].to(stream_type(unet))
-    return [
-        (_by_head(each, each.to_k(condition)), _by_head(each, each.to_v(condition))) for each in attentions
-    ]
+    found = []
+    for attention in cross_attentions(unet):
+        key, value = (project(condition) for project in (attention.to_k, attention.to_v))
+        dtype = attention.processor.multiplies_in or key.dtype
+        found.append((_by_head(attention, key.to(dtype)), _by_head(attention, value.to(dtype))))
+    return found
 
 
 def stream_type(unet: Any) -> torch.dtype:
@@ -94,25 +99,11 @@ def up_block_features(
     return features
 
 
-class _Attention:
-    """What both attentions do once they have queries, keys and values, each (N, heads, L, D).
+class _SelfAttention:
+    """Attention among the positions of a photo; diffusers' own multiplies in what the projections give."""
 
-    Attributes:
-        multiplies_in: see `attend_in`.
-    """
-
-    multiplies_in: torch.dtype | None = None
-
-    def _attend(self, attn: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        dtype = self.multiplies_in or query.dtype
-        attended = F.scaled_dot_product_attention(query.to(dtype), key.to(dtype), value.to(dtype))
-        projection, dropout = attn.to_out
-        mixed: Tensor = dropout(projection(attended.to(query.dtype).transpose(1, 2).flatten(2)))
-        return mixed
-
-
-class _SelfAttention(_Attention):
-    """Attention among the positions of a photo."""
+    def __init__(self) -> None:
+        self.multiplies_in: torch.dtype | None = None
 
     def __call__(
         self,
@@ -124,10 +115,10 @@ class _SelfAttention(_Attention):
         """Attend within hidden_states (N, positions, C)."""
         projections = (attn.to_q, attn.to_k, attn.to_v)
         query, key, value = (_by_head(attn, project(hidden_states)) for project in projections)
-        return self._attend(attn, query, key, value)
+        return _attended(attn, query, key, value, self.multiplies_in)
 
 
-class _PromptAttention(_Attention):
+class _PromptAttention:
     """Attention to prompts whose keys and values are there already, one set for all photos of a batch.
 
     diffusers hands them down to it in the place of the prompts.
@@ -135,6 +126,7 @@ class _PromptAttention(_Attention):
 
     def __init__(self, index: int) -> None:
         self._index = index
+        self.multiplies_in: torch.dtype | None = None
 
     def __call__(
         self,
@@ -147,7 +139,16 @@ class _PromptAttention(_Attention):
         query = _by_head(attn, attn.to_q(hidden_states))
         key, value = encoder_hidden_states[self._index]
         shape = (len(query), -1, -1, -1)  # expanded, not repeated: no copy a photo
-        return self._attend(attn, query, key.expand(shape), value.expand(shape))
+        return _attended(attn, query, key.expand(shape), value.expand(shape), self.multiplies_in)
+
+
+def _attended(attn: Any, query: Tensor, key: Tensor, value: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """Attend and mix the heads: (N, heads, L, D) each to (N, L, heads * D)."""
+    dtype = dtype or query.dtype
+    attended = F.scaled_dot_product_attention(query.to(dtype), key.to(dtype), value.to(dtype))
+    projection, dropout = attn.to_out
+    mixed: Tensor = dropout(projection(attended.to(query.dtype).transpose(1, 2).flatten(2)))
+    return mixed
 
 
 def _by_head(attn: Any, projected: Tensor) -> Tensor:

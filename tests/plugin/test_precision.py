@@ -17,6 +17,7 @@ from dpiqa_plugin.models.teacher import REDUCED, Teacher
 
 HALVES = (torch.float16, torch.bfloat16)
 SHARE = {torch.float16: 0.55, torch.bfloat16: 0.75}
+"""Of the U-Net's memory: the first two blocks, the middle one and Winograd's convolutions stay in float32."""
 CLOSE = {torch.float16: 1e-3, torch.bfloat16: 5e-3}
 
 
@@ -74,6 +75,19 @@ def test_from_half_to_half_and_back(teacher):
         torch.testing.assert_close(score, exact, rtol=0, atol=5e-3)
 
 
+@torch.no_grad()
+def test_what_is_kept_in_one_type_is_not_used_in_another(teacher):
+    latent, scores = teacher.encode(photos()), []
+    for asked_between in (True, False):
+        model = copy.deepcopy(teacher)
+        model.compute_in(torch.bfloat16)
+        if asked_between:
+            model(photos(), latent)
+        model.compute_in(torch.float32)
+        scores.append(model(photos(), latent).score)
+    assert torch.equal(*scores)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, *HALVES], ids=str)
 @torch.no_grad()
 def test_the_unets_attention_multiplies_in_it(dtype, teacher, monkeypatch):
@@ -88,6 +102,15 @@ def test_the_unets_attention_multiplies_in_it(dtype, teacher, monkeypatch):
     monkeypatch.setattr(F, "scaled_dot_product_attention", noted)
     teacher.features(photos(), latent)
     assert set(seen) == {dtype}
+
+
+def test_the_first_two_blocks_and_the_middle_one_stay_exact_on_a_cpu(teacher):
+    teacher.compute_in(torch.bfloat16)
+    unet = teacher.unet
+    for block in (*unet.down_blocks[:2], unet.mid_block):
+        assert {parameter.dtype for parameter in block.parameters()} == {torch.float32}
+    for block in (*unet.down_blocks[2:], *unet.up_blocks):
+        assert torch.bfloat16 in {parameter.dtype for parameter in block.parameters()}
 
 
 def test_other_types_are_refused(teacher):

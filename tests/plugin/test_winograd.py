@@ -131,14 +131,15 @@ def test_small_maps_half_precision_and_autocast_go_the_long_way(side, layer, way
 
 @torch.no_grad()
 def test_few_channels_go_the_long_way_without_nnpack(ways, monkeypatch):
-    few = nn.Conv2d(128, 136, 3, padding=1)
+    few, features = nn.Conv2d(128, 136, 3, padding=1), sample(1, 128, 64, 64)
     shorten(few)
-    few(sample(1, 128, 64, 64))
+    torch.testing.assert_close(few(features), direct(few, features), rtol=0, atol=1e-4)
+    assert ways == ([BY_NNPACK] if torch._nnpack_available() else [])
+    ways.clear()
     monkeypatch.setattr(torch, "_nnpack_available", lambda: False)
-    before = list(ways)
-    few(sample(1, 128, 64, 64))
-    few(sample(1, 128, 32, 32))
-    assert ways == before
+    few(features)
+    assert type(few) is WinogradConv2d
+    assert not ways
 
 
 @pytest.mark.parametrize(

@@ -147,13 +147,16 @@ class Bridge(QObject):
             self._worker.cancel()
 
     def close(self) -> None:
-        """End the job, and say nothing more; what is scored until the photos at hand are done is kept."""
+        """End the job and those it replaced, and say nothing more; waits 20 seconds at most for all.
+
+        What is scored until the photos at hand are done is kept.
+        """
+        end = time.monotonic() + _CLOSING_SECONDS  # a scan of a slow disk
         workers = self._replaced | ({self._worker} if self._worker is not None else set())
         self._worker, self._replaced = None, set()
         for worker in workers:
             worker.cancel()
             worker.leave()
-        end = time.monotonic() + _CLOSING_SECONDS  # a scan of a slow disk
         for worker in workers:
             worker.join(max(0, end - time.monotonic()))
 
