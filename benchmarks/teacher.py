@@ -3,8 +3,8 @@
     python benchmarks/teacher.py --student                # on 2 cores about 4 minutes and 8 GB
     python benchmarks/teacher.py --weights koniq --photos FOLDER --count 20 --repeat 3
 
-Three ways through the same weights: a plain forward (float32, eager, diffusers' own blocks, nothing kept from
-photo to photo), ``precision="exact"`` and ``precision="auto"``; the time of each part of the network; and the
+Three ways through the same weights: a plain forward (float32, eager, nothing kept from photo to
+photo), ``precision="exact"`` and ``precision="auto"``; the time of each part of the network; and the
 scores' differences. On a CUDA device also batch sizes, memory and the share of the matrix peak, of this model
 and of the student. Without ``--weights`` they are random, of unit gain; times do not depend on them.
 
