@@ -28,9 +28,8 @@ def build_unet(channels: Sequence[int], layers: int, norm_groups: int, prompt_wi
         norm_num_groups=norm_groups,
         cross_attention_dim=prompt_width,
     )
-    for name, module in unet.named_modules():
-        if name.endswith(".attn1"):
-            module.set_processor(_SelfAttention())
+    for attention in _attentions(unet, ".attn1"):
+        attention.set_processor(_SelfAttention())
     for index, attention in enumerate(cross_attentions(unet)):
         attention.set_processor(_PromptAttention(index))
     return unet
@@ -47,7 +46,7 @@ def attend_in(unet: Any, dtype: torch.dtype | None) -> None:
 
 def cross_attentions(unet: Any) -> list[Any]:
     """The U-Net's attentions to the prompts."""
-    return [module for name, module in unet.named_modules() if name.endswith(".attn2")]
+    return _attentions(unet, ".attn2")
 
 
 def keys_and_values(unet: Any, condition: Tensor) -> KeysValues:
@@ -149,6 +148,10 @@ def _attended(attn: Any, query: Tensor, key: Tensor, value: Tensor, dtype: torch
     projection, dropout = attn.to_out
     mixed: Tensor = dropout(projection(attended.to(query.dtype).transpose(1, 2).flatten(2)))
     return mixed
+
+
+def _attentions(unet: Any, end: str) -> list[Any]:
+    return [module for name, module in unet.named_modules() if name.endswith(end)]
 
 
 def _by_head(attn: Any, projected: Tensor) -> Tensor:

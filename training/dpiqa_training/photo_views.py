@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dpiqa_plugin.preprocess import squash
 from dpiqa_training.batches import View
-from dpiqa_training.datasets.labelled import LabelledPhoto, reading
+from dpiqa_training.datasets.labelled import LabelledPhoto, read_squashed, reading
 from dpiqa_training.teacher_cache import PhotoCache
 
 
@@ -44,9 +41,7 @@ class PhotoViews(Dataset[dict[str, Tensor]]):
         photo = self.photos[view.photo]
         with reading(photo.path):
             content = photo.path.read_bytes()
-            with Image.open(io.BytesIO(content)) as image:
-                pixels = torch.from_numpy(squash(image.convert("RGB"), self.size).copy())
-        pixels = pixels.permute(2, 0, 1)
+        pixels = torch.from_numpy(read_squashed(photo.path, self.size, content).copy()).permute(2, 0, 1)
         cached = self.cache.read(content, view.flipped, photo.path) if self.cache else {}
         return {
             "image": pixels.flip(2) if view.flipped else pixels,

@@ -102,7 +102,7 @@ class Bridge(QObject):
         self._marks_below = marks_below
         self._scorer = scorer
         self._worker: _Worker | None = None
-        self._replaced: set[_Worker] = set()  # by a new one, and not at their end yet
+        self._begun: list[_Worker] = []  # this one, and those it replaced that are not at their end yet
         self._message.connect(self._pass_on, Qt.ConnectionType.QueuedConnection)
 
     def backend(self, metric: str, device: str) -> Backend:
@@ -126,9 +126,8 @@ class Bridge(QObject):
     def start(self, job: Job) -> None:
         """Open and score; what is under way ends, and nothing more is told of it."""
         self.cancel()
-        if self._worker is not None:
-            self._replaced.add(self._worker)
         self._worker = _Worker(job, self._scorer, self._marks_below, self._send)
+        self._begun = [*self._alive(), self._worker]
         self._worker.start()
 
     def pause(self) -> None:
@@ -152,21 +151,21 @@ class Bridge(QObject):
         What is scored until the photos at hand are done is kept.
         """
         end = time.monotonic() + _CLOSING_SECONDS  # a scan of a slow disk
-        workers = self._replaced | ({self._worker} if self._worker is not None else set())
-        self._worker, self._replaced = None, set()
+        workers, self._worker = self._alive(), None
         for worker in workers:
             worker.cancel()
             worker.leave()
         for worker in workers:
             worker.join(max(0, end - time.monotonic()))
 
+    def _alive(self) -> list[_Worker]:
+        return [worker for worker in self._begun if worker.is_alive()]
+
     def _send(self, worker: _Worker, signal: str, value: object) -> None:
         with contextlib.suppress(RuntimeError):  # the window was closed, and its objects with it
             self._message.emit(worker, signal, value)
 
     def _pass_on(self, worker: _Worker, signal: str, value: object) -> None:
-        if signal == "ended":
-            self._replaced.discard(worker)
         if worker is not self._worker:  # of a job that another has replaced
             return
         if signal == "ended":

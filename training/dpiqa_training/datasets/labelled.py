@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,13 +38,13 @@ class SquashedPhotos(Dataset[tuple[Tensor, Tensor]]):
         return pixels.permute(2, 0, 1), torch.tensor(photo.mos, dtype=torch.float32)
 
 
-def read_squashed(path: Path, size: int) -> np.ndarray:
-    """Decode a photo to train on: uint8 RGB (size, size, 3).
+def read_squashed(path: Path, size: int, content: bytes | None = None) -> np.ndarray:
+    """Decode a photo to train on, from its ``content`` if that is at hand: uint8 RGB (size, size, 3).
 
     Raises:
         PhotoError: it cannot be read: a training set must not change unnoticed.
     """
-    with reading(path), Image.open(path) as image:
+    with reading(path), Image.open(path if content is None else io.BytesIO(content)) as image:
         return squash(image.convert("RGB"), size)
 
 
