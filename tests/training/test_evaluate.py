@@ -17,6 +17,7 @@ from subjects import make_subject
 
 from dpiqa_plugin.errors import DPIQAError, MetricError, PhotoError, ReportError, UsageError
 from dpiqa_plugin.models.lite import BUNDLED_WEIGHTS
+from dpiqa_plugin.preprocess import squash
 from dpiqa_plugin.weights_file import ABOUT_KEY
 from dpiqa_training.cli import main
 from dpiqa_training.correlation import agreement
@@ -163,6 +164,18 @@ def test_ladders_are_ranked_by_their_kind_of_fault():
     assert results["soft", "noise"].ranked_rightly == 1
 
 
+def test_each_rung_is_compared_with_the_one_before():
+    path = EXAMPLES / "dog.jpg"
+    clean = squash(Image.open(path).convert("RGB"), 512)
+
+    def spots_the_clean(photo: np.ndarray) -> float:
+        return float(np.array_equal(photo, clean))
+
+    results = rank_ladders([scripted("spotter", spots_the_clean, input_size=512)], [path])
+    assert [result.by_rung for result in results] == [[1, 0, 0, 0, 0]] * len(KINDS)
+    assert {result.ranked_rightly for result in results} == {0.2}
+
+
 def test_equal_scores_are_not_ranked_rightly():
     results = rank_ladders([scripted("constant", lambda photo: 0.5)], [EXAMPLES / "dog.jpg"])
     assert {result.ranked_rightly for result in results} == {0}
@@ -233,6 +246,7 @@ def test_the_command_measures_data_sets_and_ladders(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "| koniq " in printed
     assert "rightly ranked of 5 pairs" in printed
+    assert "| dpiqa_lite, slightest against clean " in printed
     data = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
     assert [c["metric"] for c in data["comparisons"]] == ["dpiqa_lite", "piqe"]
     assert len(data["ladders"]) == 2 * len(KINDS)

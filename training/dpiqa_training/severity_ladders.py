@@ -25,12 +25,14 @@ class LadderResult:
     Attributes:
         pairs: neighbouring rungs: the clean photo and the slightest distortion, and so on up to the severest.
         ranked_rightly: share of them, 0..1, whose worse photo has the worse score; equal scores do not count.
+        by_rung: the same for each rung and the one before, from the slightest distortion to the severest.
     """
 
     metric: str
     kind: str
     pairs: int
     ranked_rightly: float
+    by_rung: list[float]
 
 
 def find_clean_photos(folders: Sequence[Path]) -> list[Path]:
@@ -59,19 +61,20 @@ def rank_ladders(scorers: list[Scorer], clean: list[Path]) -> list[LadderResult]
         DPIQAError: a photo cannot be read, or a metric failed.
     """
     return [
-        LadderResult(scorer.name, kind, pairs=len(LEVELS) * len(clean), ranked_rightly=share)
+        LadderResult(scorer.name, kind, len(LEVELS) * len(clean), float(shares.mean()), shares.tolist())
         for scorer in scorers
-        for kind, share in zip(KINDS, _shares(scorer, clean), strict=True)
+        for kind, shares in zip(KINDS, _shares(scorer, clean), strict=True)
     ]
 
 
 def _shares(scorer: Scorer, clean: list[Path]) -> np.ndarray:
+    """What is ranked rightly, (kinds, levels)."""
     judged = scorer.judge_pixels(
         _rungs(tqdm(clean, f"{scorer.name} on ladders", unit="photo", leave=False, disable=None))
     )
     ladders = judged.scores.reshape(len(clean), len(KINDS), RUNGS)
     worse = np.diff(-ladders if scorer.backend.lower_better else ladders, axis=2) < 0
-    shares: np.ndarray = worse.mean(axis=(0, 2))
+    shares: np.ndarray = worse.mean(axis=0)
     return shares
 
 
