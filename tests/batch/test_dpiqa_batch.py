@@ -11,10 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-import weakref
 from pathlib import Path
 
 import pytest
+from makers.dropped_interrupt import interrupt
 from makers.fresh_interpreter import run_fresh
 from makers.photos import save_photo
 from PIL import Image
@@ -285,12 +285,6 @@ def test_watching_scores_what_is_dropped_in_until_ctrl_c(shoot, tmp_path):
 
 @pytest.mark.parametrize("also", [[], ["--watch"]])
 def test_an_interrupt_that_python_drops_still_ends_the_run(also, shoot, monkeypatch, capsys):
-    def interrupt(*_shown):
-        thing = threading.Event()
-        watcher = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
-        del thing  # calls back, and drops what that raises
-        assert watcher() is None
-
     monkeypatch.setattr(sys, "unraisablehook", lambda dropped: None)
     monkeypatch.setattr(Console, "show", interrupt)
     # A run that goes on would watch for ever: then this is a second Ctrl-C, which the test fails at.

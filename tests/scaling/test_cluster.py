@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from makers import dropped_interrupt
 from makers.photos import save_photo
 from pyarrow import parquet
 
@@ -142,6 +143,17 @@ def test_another_job_does_not_touch_what_is_there(job, photos):
     assert done.returncode == 2
     assert "holds scores of another job, with source" in done.stderr
     assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to raise in a process")
+def test_an_interrupt_that_python_drops_ends_the_job(cluster, photos, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["--ray", cluster, str(photos / "examples"), "--out", str(out), "--part-size", "1"]
+    command = [sys.executable, dropped_interrupt.__file__, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 130, done.stderr
+    assert "interrupted: " in done.stderr
+    assert len(list(out.glob("part-*"))) < len(list((photos / "examples").glob("*.*")))
 
 
 def test_no_cluster_at_that_address(tmp_path, photos, capsys):

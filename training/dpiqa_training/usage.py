@@ -85,7 +85,7 @@ def require_precision(precision: str) -> None:
         else is_bf16_available()
     )
     if precision == "bf16" and not has:
-        raise RecipeError('this GPU has no bfloat16; set precision = "no" in the recipe')
+        raise RecipeError('this machine has no fast bfloat16; set precision = "no" in the recipe')
 
 
 def _devices() -> list[str]:

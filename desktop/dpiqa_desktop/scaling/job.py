@@ -16,6 +16,7 @@ from dpiqa_desktop.console import Console
 from dpiqa_desktop.engine.photo_file import MAX_PIXELS
 from dpiqa_desktop.events import Progress
 from dpiqa_desktop.exit_codes import ExitCode, code_of_run
+from dpiqa_desktop.interrupts import noticing_interrupts
 from dpiqa_desktop.options import BatchOptions
 from dpiqa_desktop.records import Row
 from dpiqa_desktop.scaling.cluster import Share, choose_share, device_of, joined, look_at_model
@@ -129,7 +130,7 @@ def _collect(outcomes: Generator[Row, None, None], tally: _Tally, console: Conso
     """
     interrupted = False
     try:
-        with contextlib.closing(outcomes), _saying_what_failed():
+        with noticing_interrupts() as stop, contextlib.closing(outcomes), _saying_what_failed():
             for outcome in outcomes:
                 if outcome["problem"]:
                     raise ReportError(f"part {outcome['part']} cannot be made: {outcome['problem']}")
@@ -137,6 +138,8 @@ def _collect(outcomes: Generator[Row, None, None], tally: _Tally, console: Conso
                 for failure in outcome["failed"]:
                     console.failed(failure["path"], failure["reason"])
                 console.show(tally.progress())
+                if stop.is_set():
+                    raise KeyboardInterrupt
     except KeyboardInterrupt:
         interrupted = True
     tally.finish(console, interrupted)
