@@ -306,7 +306,7 @@ def main() -> int:
     found = seeds(options.folders)
     memory = Path("/dev/shm")  # nothing waits for a disk there
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as scratch:
-        os.environ["XDG_CACHE_HOME"] = scratch  # the locks' place
+        os.environ["XDG_DATA_HOME"] = scratch  # the locks' place
         fuzzer = Fuzzer(Path(scratch))
         end, failed, number = time.monotonic() + 60 * options.minutes, 0, options.case or 0
         while time.monotonic() < end:

@@ -6,7 +6,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
+import platformdirs
 import pytest
 from makers.photos import save_photo
 
@@ -216,6 +218,16 @@ def test_a_pipe_has_no_state(tmp_path):
         file_state(str(tmp_path / "pipe.jpg"))
 
 
-def test_the_default_place_is_the_user_s_cache(tmp_path):
-    assert default_database().name == "scores.sqlite3"
-    assert default_database().is_relative_to(os.environ["HOME"])
+@pytest.mark.usefixtures("own_store")
+def test_marks_and_journals_outlive_the_caches():
+    default = default_database()
+    cache = Path(platformdirs.user_cache_dir("dpiqa", appauthor=False))
+    assert not default.is_relative_to(cache)
+    assert default.is_relative_to(os.environ["HOME"])
+    # One that an earlier version left there is used on.
+    cache.mkdir(parents=True)
+    (cache / default.name).touch()
+    assert default_database() == cache / default.name
+    default.parent.mkdir(parents=True, exist_ok=True)
+    default.touch()
+    assert default_database() == default

@@ -1,4 +1,4 @@
-"""Scores that outlive a run: SQLite in the user's cache directory, so that no photo is scored twice.
+"""Scores that outlive a run: SQLite among the user's data, so that no photo is scored twice.
 
 A file is known by path, size and modification time; its content by a hash, so that moved and renamed photos
 keep their scores; a score by content and model identity. WAL lets several processes work at once. A commit
@@ -218,10 +218,16 @@ class Store:
 
 
 def default_database() -> Path:
-    """Where this user's scores are kept."""
+    """Where this user's scores, marks and journals are kept: not among the caches, which cleaners empty.
+
+    Earlier versions kept them there; such a file stays in use, as another process may have it open.
+    """
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("dpiqa", appauthor=False)) / "scores.sqlite3"
+    name = "scores.sqlite3"
+    earlier = Path(platformdirs.user_cache_dir("dpiqa", appauthor=False)) / name
+    database = Path(platformdirs.user_data_dir("dpiqa", appauthor=False)) / name
+    return earlier if earlier.is_file() and not database.is_file() else database
 
 
 def file_state(path: str) -> FileState:
