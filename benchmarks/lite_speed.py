@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-import openvino
 import torch
 
 from dpiqa_plugin.models.lite import BUNDLED_WEIGHTS
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
+from dpiqa_plugin.unwatched_openvino import openvino
 from dpiqa_training.trunk_weights import imagenet_classifier
 
 SIDE = 512

@@ -245,9 +245,8 @@ def compare_students(photos: list[Tensor], repeat: int) -> None:
     """The student on the CPU: torch's eager forward beside OpenVINO's, as dpiqa-batch runs it."""
     import tempfile
 
-    import openvino
-
     from dpiqa_plugin.openvino_ir import save_ir
+    from dpiqa_plugin.unwatched_openvino import openvino
 
     student = random_weights(Student).to("cpu")
     with tempfile.TemporaryDirectory() as scratch:

@@ -23,9 +23,8 @@ def save_ir(model: nn.Module, input_size: int, path: Path, sha256: str) -> None:
         path: of the ``.xml`` file.
         sha256: of the weights file that holds the same weights; kept under ``IDENTITY``.
     """
-    import openvino
-
     from dpiqa_plugin.models.traced import PHOTO, traced
+    from dpiqa_plugin.unwatched_openvino import openvino
 
     program, outputs = traced(model, input_size)
     converted = openvino.convert_model(program)

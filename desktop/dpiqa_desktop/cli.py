@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -246,6 +247,7 @@ _ARGUMENTS: tuple[tuple[str | None, tuple[tuple[tuple[str, ...], dict[str, Any]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``dpiqa-batch`` with ``arguments``, or those of the command line; return its exit code."""
+    _open_closed_streams()
     _print_any_name()
     try:
         options = _parse(arguments)
@@ -289,6 +291,17 @@ def _parse(arguments: Sequence[str] | None) -> BatchOptions:
         chosen["paths"].insert(0, chosen["ray"])
         chosen["ray"] = ""
     return BatchOptions(paths=tuple(chosen.pop("paths")), **chosen)
+
+
+def _open_closed_streams() -> None:
+    """Give the numbers of streams that the shell closed to nobody: a file would get them, a photo perhaps.
+
+    What a library says on stderr would then be written into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _print_any_name() -> None:

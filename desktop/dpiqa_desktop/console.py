@@ -6,7 +6,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from dpiqa_desktop.events import Event, Failed, Notice, Progress, Scored
 from dpiqa_plugin.errors import ReportError
@@ -144,9 +144,9 @@ class Console:
         try:
             print(text, flush=True)
         except BrokenPipeError:
-            _flush_to_nowhere()
+            _flush_to_nowhere(sys.stdout)
         except OSError as error:
-            _flush_to_nowhere()
+            _flush_to_nowhere(sys.stdout)
             raise ReportError(f"the results cannot be printed: {error.strerror or error}") from error
 
     def say(self, line: str) -> None:
@@ -155,15 +155,18 @@ class Console:
             self._write(line)
 
     def _write(self, line: str) -> None:
-        if self._bar is None:
-            print(line, file=sys.stderr)
-        else:
-            self._bar.write(line, file=sys.stderr)
+        try:
+            if self._bar is None:
+                print(line, file=sys.stderr)
+            else:
+                self._bar.write(line, file=sys.stderr)
+        except OSError:  # nobody listens any more, or a full disk does: no reason to lose a run
+            _flush_to_nowhere(sys.stderr)
 
 
-def _flush_to_nowhere() -> None:
+def _flush_to_nowhere(stream: TextIO) -> None:
     """Spare the user Python's second complaint, when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _pace(progress: Progress) -> str:

@@ -56,6 +56,10 @@ def score_photos(options: BatchOptions) -> ExitCode:
     """
     if options.parquet:
         require_parquet()
+    if options.to is not None:
+        from dpiqa_desktop.organise import checked_target
+
+        checked_target(options.to, options.paths)  # before anything is done
     console = Console(options.quiet, live=options.watch)
     with contextlib.ExitStack() as open_now:
         store = open_now.enter_context(contextlib.closing(_open_store(options, console)))
@@ -75,8 +79,10 @@ def score_photos(options: BatchOptions) -> ExitCode:
             events = _events(found, watch, backend, store, options, stop)
             interrupted = _collect(results, events, stop, console, as_they_come)
         report = results.report(rule, _bursts(results))
-        _write_reports(report, options)
-        console.table(report.photos[: options.top])
+        try:
+            _write_reports(report, options)
+        finally:  # also if Ctrl-C came while they were written
+            console.table(report.photos[: options.top])
         not_done += _write_into_photos(report, options, writing, interrupted)
         if not interrupted:
             not_done += _sort_into_folders(report, options, store, console)

@@ -98,7 +98,7 @@ def plan_move(
     Raises:
         UsageError: ``to`` cannot be the target of these roots.
     """
-    target = _checked_target(to, roots)
+    target = checked_target(to, roots)
     sign = 1 if lower_better else -1
     chosen = [photo for photo in _gather(scored, roots, target) if photo.best(sign) > sign * worse_than]
     chosen.sort(key=lambda photo: (photo.folder, photo.stem))
@@ -114,7 +114,7 @@ def plan_copy(
     Of equal scores the first path wins. Photos inside ``to`` are left alone and do not count. Symbolic links
     count but are not copied. Arguments and errors as for ``plan_move``.
     """
-    target = _checked_target(to, roots)
+    target = checked_target(to, roots)
     sign = 1 if lower_better else -1
     ranked = sorted(
         _gather(scored, roots, target), key=lambda photo: (photo.best(sign), photo.folder, photo.stem)
@@ -127,7 +127,7 @@ def plan_chosen(kind: Literal["move", "copy"], chosen: Iterable[str], roots: Seq
 
     Arguments and errors as for ``plan_move``.
     """
-    target = _checked_target(to, roots)
+    target = checked_target(to, roots)
     photos = sorted(
         _gather(((path, 0.0) for path in chosen), roots, target), key=lambda photo: (photo.folder, photo.stem)
     )
@@ -194,11 +194,14 @@ def _named(
     return PlannedPhoto(stem, given.number, tuple(operations))
 
 
-def _checked_target(to: str, roots: Sequence[str]) -> str:
+def checked_target(to: str, roots: Sequence[str]) -> str:
     """Return the target folder's real path.
 
     The folder above it must be there: a card that is not plugged in must not become a folder on the system's
     disk.
+
+    Raises:
+        UsageError: it cannot be the target of these roots.
     """
     if not to:
         raise UsageError("--to needs the name of a folder")

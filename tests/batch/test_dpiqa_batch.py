@@ -219,7 +219,26 @@ def test_a_store_that_cannot_be_used_costs_no_score(shoot, capsys):
     assert main([str(shoot)]) == 0
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 3
-    assert "notice: the score store" in err
+    assert f"notice: the score store {default_database()} is damaged: " in err
+    assert "Move it elsewhere to begin a new one" in err
+
+
+def test_a_target_that_cannot_be_is_told_before_anything_is_done(shoot, tmp_path, capsys):
+    before = {path: path.read_bytes() for path in shoot.rglob("*.*")}
+    arguments = [str(shoot), "--write", "auto", "--csv", str(tmp_path / "all.csv"), "--move-below", "0.5"]
+    assert main([*arguments, "--to", str(tmp_path / "no" / "folder")]) == 2
+    assert f"there is no folder {tmp_path / 'no'}" in capsys.readouterr().err
+    assert not (tmp_path / "all.csv").exists()
+    assert {path: path.read_bytes() for path in shoot.rglob("*.*")} == before
+
+
+def test_ctrl_c_while_a_report_is_written_costs_no_table(shoot, tmp_path, monkeypatch, capsys):
+    def interrupted(report, path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dpiqa_desktop.html_report.write_html", interrupted)
+    assert main([str(shoot), "--html", str(tmp_path / "all.html")]) == 130
+    assert len(capsys.readouterr().out.splitlines()) == 3
 
 
 def many_photos(folder, count):

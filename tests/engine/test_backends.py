@@ -147,6 +147,17 @@ def test_the_student_s_next_start_needs_no_torch(student, photos, request):
     assert output_of(code, student, TORCH_HOME=str(student)) == "512 False"
 
 
+def test_openvino_reports_to_nobody(tmp_path):
+    code = (
+        "import sys; from dpiqa_desktop.engine.backends import create_backend; "
+        "create_backend('dpiqa_lite', 'cpu', 'openvino').load(); "
+        "print('openvino' in sys.modules, [name for name in sys.modules if 'openvino_telemetry.' in name])"
+    )
+    # On servers that build and test, it says nothing anyway.
+    assert output_of(code, tmp_path, HOME=str(tmp_path), CI="", TF_BUILD="") == "True []"
+    assert not (tmp_path / "intel").exists()
+
+
 def test_the_float16_of_gpus_moves_no_score_by_the_tolerance(photos):
     pytest.importorskip("pyiqa")
     torch = pytest.importorskip("torch")

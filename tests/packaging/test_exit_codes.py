@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -123,6 +124,21 @@ def test_2_bad_usage(arguments, message, command, photos):
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("unheard", ["2>&-", "2>/dev/full", "2>&1 >/dev/null | head -c 1 >/dev/null"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the devices of Linux")
+def test_1_some_failed_though_nobody_hears_of_it(unheard, command, photos, tmp_path):
+    for number in range(50):  # more than `head` waits for
+        (photos / f"{number}.png").write_bytes(b"no photo")
+    table = tmp_path / "scores.csv"
+    line = shlex.join([command, str(photos), "--csv", str(table)])
+    shell = ["bash", "-c", f"set -o pipefail; {line} {unheard}"]
+    done = subprocess.run(shell, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1
+    assert all(line.lstrip().startswith("0.") for line in done.stdout.splitlines())
+    with table.open(encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 52
 
 
 @needs_sigint

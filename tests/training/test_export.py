@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import openvino
 import pytest
 import torch
 from makers import killed_export
@@ -20,6 +19,7 @@ from dpiqa_plugin import fingerprint
 from dpiqa_plugin.errors import WeightsError
 from dpiqa_plugin.models.lite import BUNDLED_WEIGHTS, Lite, load_lite
 from dpiqa_plugin.openvino_ir import IDENTITY, IDENTITY_KEY
+from dpiqa_plugin.unwatched_openvino import openvino
 from dpiqa_plugin.weights_file import ABOUT_KEY
 from dpiqa_training.export import export_lite, export_teacher
 

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import openvino
 import pytest
 import torch
 from makers.event_log import logged
@@ -18,6 +17,7 @@ from PIL import Image
 from dpiqa_desktop.engine.backends import Judgement
 from dpiqa_plugin.errors import DPIQAError, UsageError
 from dpiqa_plugin.models.lite import FROZEN_BLOCKS, Lite, load_lite
+from dpiqa_plugin.unwatched_openvino import openvino
 from dpiqa_training.checkpoint import load_checkpoint
 from dpiqa_training.config import LITE_RECIPE, LiteConfig, read_config
 from dpiqa_training.datasets import LabelledPhoto

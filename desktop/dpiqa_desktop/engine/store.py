@@ -96,10 +96,15 @@ class Store:
                 database or ":memory:", timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             self._prepare()
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.OperationalError, OSError) as error:
             raise StoreError(
                 f"the score store {database} cannot be used: {error}. "
                 "See whether its disk is full or read-only"
+            ) from error
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"the score store {database} is damaged: {error}. Move it elsewhere to begin a new one, "
+                "without the scores, picks and ways back that it holds"
             ) from error
 
     def close(self) -> None:
@@ -197,7 +202,10 @@ class Store:
         with self._transaction() as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version > _SCHEMA_VERSION:
-                raise sqlite3.DatabaseError(f"it was made by a newer version of dpiqa (schema {version})")
+                raise StoreError(
+                    f"the score store {self.database} was made by a newer version of dpiqa "
+                    f"(schema {version}): update dpiqa"
+                )
             steps = (_SCHEMA, *_MIGRATIONS)[version:]
             for statement in itertools.chain.from_iterable(steps):
                 connection.execute(statement)

@@ -57,7 +57,7 @@ class OpenVINOBackend:
 
     def load(self) -> None:
         """See ``Backend.load``."""
-        import openvino
+        from dpiqa_plugin.unwatched_openvino import openvino
 
         # In float32 even where the CPU has bfloat16, which OpenVINO would choose there: other scores than
         # elsewhere.
