@@ -245,7 +245,10 @@ def report_file(path: str) -> Iterator[Path]:
 def clock_time(captured_at: float) -> datetime:
     """What the camera's clock showed, without a zone."""
     # Not datetime.fromtimestamp: it would read this machine's zone into it, and fails before 1970 on Windows.
-    return datetime(1970, 1, 1) + timedelta(seconds=captured_at)
+    try:
+        return datetime(1970, 1, 1) + timedelta(seconds=captured_at)
+    except OverflowError:  # as a float, the last instant of 9999 is the first of 10000
+        return datetime.max
 
 
 def _rows(report: Report) -> Iterator[Row]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from makers.dropped_interrupt import interrupt
 from makers.fresh_interpreter import run_fresh
-from makers.photos import save_photo
+from makers.photos import exif_block, jpeg, save_photo, scene
 from PIL import Image
 
 from dpiqa_desktop.cli import main
@@ -194,6 +194,18 @@ def test_a_burst_shows_in_the_table_and_its_best_is_marked(tmp_path, capsys):
     best, other = capsys.readouterr().out.splitlines()
     assert "[burst 1, best] " in best
     assert "[burst 1] " in other
+
+
+def test_a_camera_clock_at_the_end_of_time_stops_no_report(tmp_path):
+    pytest.importorskip("pyarrow")
+    photo = jpeg(scene(), exif_block(b"9999:12:31 23:59:59", b"9999999"))
+    (tmp_path / "late.jpg").write_bytes(photo)
+    forms = ("csv", "json", "parquet", "html")
+    arguments = [text for form in forms for text in (f"--{form}", str(tmp_path / f"report.{form}"))]
+    assert main([str(tmp_path / "late.jpg"), "--quiet", *arguments]) == 0
+    (line,) = (tmp_path / "report.json").read_text().splitlines()
+    assert json.loads(line)["captured_at"] == "9999-12-31T23:59:59.999999"
+    assert "9999-12-31 23:59:59" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_one_broken_photo_is_told_and_stops_nothing(shoot, capsys):
