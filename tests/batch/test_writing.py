@@ -76,6 +76,12 @@ def test_scores_go_into_photos_and_sidecars_and_back_out(shoot, capsys):
     assert main(["--undo"]) == 2
 
 
+def test_raw_and_jpeg_named_one_by_one_get_one_rating(shoot, capsys):
+    assert main([*(str(path) for path in sorted(shoot.iterdir())), "--write", "auto"]) == 0
+    assert "4 files written, 1 of them new sidecars" in capsys.readouterr().err
+    assert tags(shoot / "dog.jpg") == tags(shoot / "dog.xmp")
+
+
 def test_a_dry_run_says_what_would_be_written(shoot, capsys):
     os.chmod(shoot / "flowers_shaken.jpg", 0o444)
     before = tree(shoot)

@@ -109,6 +109,15 @@ def test_a_raw_file_that_is_named_is_scored_whatever_is_beside_it(tmp_path):
     assert scan([str(tmp_path / "a.CR2")]).photos == (str(tmp_path / "a.CR2"),)
 
 
+@pytest.mark.parametrize("paths", [("a.dng", "a.jpg"), (".", "a.dng"), ("a.dng", "."), ("a.jpg", "./a.dng")])
+def test_a_raw_file_that_is_named_with_its_jpeg_is_one_photo_with_it(paths, tmp_path, monkeypatch):
+    _touch(tmp_path, "a.dng", "a.jpg")
+    monkeypatch.chdir(tmp_path)
+    found = scan(paths)
+    assert [os.path.normpath(path) for path in found.photos] == ["a.jpg"]
+    assert found.paired == 1
+
+
 def test_a_folder_to_be_watched_may_be_empty(tmp_path):
     assert scan([str(tmp_path)], may_be_empty=True).photos == ()
 

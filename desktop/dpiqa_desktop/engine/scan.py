@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from dpiqa_desktop.engine.companions import RAW_SUFFIXES
 from dpiqa_desktop.engine.photo_file import HEIF_SUFFIXES
@@ -31,8 +32,8 @@ class Found:
     Attributes:
         photos: paths without repetition; in a folder by name, its own photos before those of its subfolders.
         unreadable: folders that could not be listed, with the reason.
-        paired: RAW files left out because a JPEG, HEIC or the like of the same name is beside them: they are
-            one photo, which gets one score.
+        paired: RAW files left out because a JPEG, HEIC or the like of the same name was found beside them:
+            they are one photo, which gets one score.
     """
 
     photos: tuple[str, ...]
@@ -42,6 +43,9 @@ class Found:
 
 def scan(paths: Sequence[str], may_be_empty: bool = False, recursive: bool = True) -> Found:
     """List the photos under ``paths``: folders are walked, files are taken whatever they are called.
+
+    RAW and JPEG of one name are one photo however they were found; a RAW file without its JPEG in ``paths``
+    is taken, also if one is beside it.
 
     Not ``recursive``: of folders only what is in them, without their subfolders.
 
@@ -59,7 +63,6 @@ def scan(paths: Sequence[str], may_be_empty: bool = False, recursive: bool = Tru
     photos: dict[str, str] = {}  # by absolute path: what is named twice, in two ways, is one photo
     unreadable: list[Failed] = []
     walked: set[tuple[int, int]] = set()
-    paired = 0
     for path in paths:
         if not os.path.isdir(path):
             photos.setdefault(os.path.abspath(path), path)
@@ -68,14 +71,14 @@ def scan(paths: Sequence[str], may_be_empty: bool = False, recursive: bool = Tru
             if isinstance(item, Failed):
                 unreadable.append(item)
                 continue
-            alone = without_paired_raw(item)
-            paired += len(item) - len(alone)
-            for photo in alone:
+            for photo in item:
                 photos.setdefault(os.path.abspath(photo), photo)
     if not photos and not unreadable and not may_be_empty:
         endings = " ".join(sorted(PHOTO_SUFFIXES))
         raise UsageError(f"no photos in {', '.join(paths)}; looked for names that end in {endings}")
-    return Found(tuple(photos.values()), tuple(unreadable), paired)
+    # Named files, too: the shell makes ``shoot/*`` of a folder.
+    alone = without_paired_raw(list(photos))
+    return Found(tuple(photos[path] for path in alone), tuple(unreadable), len(photos) - len(alone))
 
 
 def _walk(top: str, walked: set[tuple[int, int]], recursive: bool) -> Iterator[list[str] | Failed]:
@@ -105,12 +108,16 @@ def _walk(top: str, walked: set[tuple[int, int]], recursive: bool) -> Iterator[l
 
 def without_paired_raw(photos: Sequence[str], also: Sequence[str] = ()) -> list[str]:
     """Leave out RAW files beside a JPEG, HEIC or the like of their name, in ``photos`` or ``also``."""
-    rendered = {os.path.splitext(path)[0] for path in [*photos, *also] if _suffix(path) in _RENDERED_SUFFIXES}
-    return [
-        path
-        for path in photos
-        if _suffix(path) not in RAW_SUFFIXES or os.path.splitext(path)[0] not in rendered
-    ]
+    raw = {path for path in photos if _suffix(path) in RAW_SUFFIXES}
+    stems = {_stem(path) for path in raw}  # these only: of a million JPEGs, all would take 140 MB
+    paired = stems.intersection(
+        _stem(path) for path in chain(photos, also) if _suffix(path) in _RENDERED_SUFFIXES
+    )
+    return [path for path in photos if path not in raw or _stem(path) not in paired]
+
+
+def _stem(path: str) -> str:
+    return os.path.splitext(path)[0]
 
 
 def _suffix(name: str) -> str:
