@@ -224,6 +224,37 @@ def _save_grey_of_16_bits(form: str) -> Writer:
     return save
 
 
+def _save_grey_tiff(bits: int, white_is_zero: bool = False) -> Writer:
+    """Of 12 or 16 bits, uncompressed, one strip (TIFF 6.0, section 4): Pillow does not write such files."""
+
+    def save(image: Image.Image, path: Path) -> None:
+        white = 2**bits - 1
+        samples = np.asarray(image.convert("L")).astype(np.uint32) * white // 255
+        if white_is_zero:
+            samples = white - samples
+        if bits == 16:
+            data = samples.astype("<u2").tobytes()
+        else:  # the first sample's highest bit is the first byte's, whatever the byte order
+            each = np.unpackbits(samples.astype(">u2").view(np.uint8)).reshape(-1, 16)[:, -bits:]
+            data = np.packbits(each).tobytes()
+        short, long = struct.Struct("<H").pack, struct.Struct("<I").pack
+        entries = [
+            (256, 3, short(image.width)),
+            (257, 3, short(image.height)),
+            (258, 3, short(bits)),
+            (259, 3, short(1)),
+            (262, 3, short(0 if white_is_zero else 1)),
+            (273, 4, long(8)),
+            (277, 3, short(1)),
+            (278, 3, short(image.height)),
+            (279, 4, long(len(data))),
+        ]
+        at = 8 + len(data)
+        path.write_bytes(struct.pack("<2sHI", b"II", 42, at) + data + _directory(entries, at))
+
+    return save
+
+
 COLOUR: dict[str, Writer] = {
     "baseline.jpg": _saved_as("JPEG", quality=95, subsampling=0),
     "progressive.jpg": _saved_as("JPEG", quality=95, subsampling=0, progressive=True),
@@ -255,6 +286,8 @@ GREY: dict[str, Writer] = {
     "grey.png": _converted("L", "PNG"),
     "grey_16_bits.png": _save_grey_of_16_bits("PNG"),
     "grey_16_bits.tif": _save_grey_of_16_bits("TIFF"),
+    "grey_12_bits.tif": _save_grey_tiff(12),
+    "grey_16_bits_white_is_0.tif": _save_grey_tiff(16, white_is_zero=True),
     "grey_alpha.png": _converted("LA", "PNG"),
     "grey.tif": _converted("L", "TIFF"),
     "grey.bmp": _converted("L", "BMP"),

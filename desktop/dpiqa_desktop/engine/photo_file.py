@@ -118,7 +118,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
         # Pillow's own conversion cuts off all above 255. PNG was mode I before Pillow 11.
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(_grey_of_8_bits(image)).convert("RGB")
     if image.mode in ("I", "F"):
         raise PhotoError(
             "its pixels are 32-bit numbers, of which nobody knows which is white; export it with 8 or 16 bits"
@@ -129,6 +129,18 @@ def to_rgb(image: Image.Image) -> Image.Image:
         photo.paste(layer, mask=layer.getchannel("A"))
         return photo
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _grey_of_8_bits(image: Image.Image) -> np.ndarray:
+    pixels = np.asarray(image)
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return (pixels >> 8).astype(np.uint8)
+    # Of more than 8 bits Pillow gives a TIFF's numbers as they are in the file: 12 bits are up to 4095, and
+    # white may be 0 (TIFF 6.0, section 4; without the tag, as Pillow takes it for 8 bits).
+    bits: int = image.tag_v2[TiffImagePlugin.BITSPERSAMPLE][0]
+    grey = (pixels >> (bits - 8)).astype(np.uint8)
+    white_is_zero = image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0) == 0
+    return ~grey if white_is_zero else grey
 
 
 def exif_orientation(image: Image.Image) -> int | None:
