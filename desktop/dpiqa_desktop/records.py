@@ -144,7 +144,8 @@ class Results:
 def write_csv(report: Report, path: str, more: Mapping[str, Mapping[str, object]] | None = None) -> None:
     """Write ``COLUMNS``: the scored photos best first, then what failed, with nothing but its reason.
 
-    UTF-8; the bytes of a name that are not UTF-8 are written as they are. ``best_of_burst`` is ``true`` or
+    UTF-8, lines end as RFC 4180 has it, with CR LF: with LF alone, Python before 3.13 leaves a name with a CR
+    unquoted. The bytes of a name that are not UTF-8 are written as they are. ``best_of_burst`` is ``true`` or
     ``false``, ``captured_at`` as ISO 8601 without a zone. No value is altered for the sake of spreadsheets
     that take a leading ``=``, ``+``, ``-`` or ``@`` for a formula, because a path must lead back to its file;
     Python's csv module and ExifTool leave them, too.
@@ -159,7 +160,7 @@ def write_csv(report: Report, path: str, more: Mapping[str, Mapping[str, object]
     """
     more = more or {}
     with report_file(path) as beside, _open_text(beside) as file:
-        rows = csv.DictWriter(file, [*COLUMNS, *more], lineterminator="\n")
+        rows = csv.DictWriter(file, [*COLUMNS, *more])
         rows.writeheader()
         for row in _rows(report):
             row |= {name: of.get(row["path"]) for name, of in more.items()}

@@ -97,6 +97,13 @@ def test_csv_reads_back(report, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("name", ["a\r.jpg", "a\n.jpg", "a\r\nb.jpg", 'a".jpg', "a,b.jpg"])
+def test_csv_leads_back_to_a_name_with_characters_of_its_own(name, tmp_path):
+    write_csv(collected(Scored(name, 0.5)).report(Thresholds()), str(tmp_path / "scores.csv"))
+    with open(tmp_path / "scores.csv", encoding="utf-8", newline="") as file:
+        assert [row["path"] for row in csv.DictReader(file)] == [name]
+
+
 def test_csv_keeps_a_name_that_looks_like_a_formula(tmp_path):
     results = collected(Scored("=1+1.jpg", 0.5))
     write_csv(results.report(Thresholds()), str(tmp_path / "scores.csv"))
