@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import numpy as np
 import pytest
 from makers.photos import COLOUR, GREY, exif_block, jpeg, make_torture_folder, scene
-from PIL import Image, TiffImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from dpiqa_desktop.engine.decode import decode
 from dpiqa_desktop.engine.scan import scan
@@ -100,6 +100,27 @@ def test_the_colour_profile_is_ignored(tmp_path):
 def test_broken_exif_does_not_cost_the_photo(tmp_path):
     scene().save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f garbage", quality=95, subsampling=0)
     assert _distance(decode(str(tmp_path / "a.jpg"), None).pixels, np.asarray(scene())) < TOLERANCE
+
+
+@pytest.mark.parametrize("kind", ["text", "itext", "icc"])
+def test_a_png_may_carry_megabytes_of_text_and_profile(kind, tmp_path):
+    more = PngImagePlugin.PngInfo()
+    megabytes = "ab" * 4_000_000
+    if kind == "text":
+        more.add_text("parameters", megabytes, zip=True)
+    elif kind == "itext":
+        more.add_itxt("XML:com.adobe.xmp", megabytes, zip=True)
+    scene().save(tmp_path / "a.png", pnginfo=more, icc_profile=megabytes.encode() if kind == "icc" else None)
+    assert _distance(decode(str(tmp_path / "a.png"), None).pixels, np.asarray(scene())) == 0
+
+
+def test_a_png_whose_text_would_fill_the_memory_is_refused(tmp_path):
+    more = PngImagePlugin.PngInfo()
+    more.add_text("bomb", "a" * 100_000_000, zip=True)
+    scene().save(tmp_path / "a.png", pnginfo=more)
+    assert (tmp_path / "a.png").stat().st_size < 1_000_000
+    with pytest.raises(PhotoError, match="too large"):
+        decode(str(tmp_path / "a.png"), None)
 
 
 def test_numbers_without_a_white_point_are_refused(tmp_path):

@@ -58,6 +58,9 @@ _TURNS: dict[int, _Turn] = {
 
 # Our own limit speaks to the user; Pillow's would warn from 89 million pixels on and refuse from 179 million.
 Image.MAX_IMAGE_PIXELS = None
+# Bytes of a PNG's compressed text or profile. Pillow's limit is 1 MiB, and XMP with a history of edits may be
+# larger; of all texts together it still takes 64.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 << 20
 
 
 @contextlib.contextmanager
