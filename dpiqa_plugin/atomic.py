@@ -17,7 +17,8 @@ def replacing(target: Path) -> Iterator[Path]:
     The name is random, so that two processes doing the same do not meet; the last one wins. The file
     may be read by those who may read any new one; safetensors makes its own for their owner alone.
     """
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    # Cut, because names may have 255 bytes, and a character up to four.
+    temporary = target.with_name(f".{target.name[:60]}.{secrets.token_hex(4)}")
     try:
         temporary.touch()
         mode = stat.S_IMODE(temporary.stat().st_mode)

@@ -192,11 +192,17 @@ def _check_report_target(option: str, path: str) -> None:
     ``--csv *.jpg`` makes a photo the target: whatever is there is replaced only if it is a report itself.
     """
     start, option = _REPORT_STARTS[option], _dashed(option)
-    folder = os.path.dirname(path) or "."
     if not path:
         raise UsageError(f"{option} needs the name of a file")
+    folder = os.path.dirname(os.path.realpath(path))  # a link to a report stays a link
     if not os.path.isdir(folder):
         raise UsageError(f"{option} {path}: there is no folder {folder}; create it first")
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # too long a name, a link to itself
+        raise UsageError(f"{option} {path}: {error.strerror}; choose another name") from error
     if os.path.exists(path) and not os.path.isfile(path):
         raise UsageError(f"{option} {path}: is not a regular file; give the name of a file to write")
     if not os.access(folder, os.W_OK):

@@ -120,7 +120,7 @@ def test_every_report_is_written(shoot, tmp_path):
         (["FOLDER", "--max-pixels", "inf"], "--max-pixels must be above 0 and finite"),
         (["FOLDER", "--csv", ""], "--csv needs the name of a file"),
         (["FOLDER", "--csv", "same", "--json", "./same"], "two reports cannot be the same file"),
-        (["FOLDER", "--csv", "nowhere/x.csv"], "there is no folder nowhere"),
+        (["FOLDER", "--csv", "nowhere/x.csv"], "nowhere; create it first"),
     ],
 )
 def test_what_makes_no_sense_is_said_before_anything_is_done(arguments, message, shoot, capsys):
@@ -128,6 +128,28 @@ def test_what_makes_no_sense_is_said_before_anything_is_done(arguments, message,
     assert main([str(shoot) if text == "FOLDER" else text for text in arguments]) == 2
     assert message in capsys.readouterr().err
     assert tree(shoot) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symlinks need a privilege on Windows")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("away.csv", "there is no folder"),
+        ("itself.csv", "choose another name"),
+        ("x" * 252 + ".csv", "choose another name"),
+    ],
+)
+def test_a_report_that_has_no_place_is_refused_before_a_photo_is_scored(name, message, shoot, capsys):
+    (shoot / "away.csv").symlink_to(shoot / "gone" / "scores.csv")
+    (shoot / "itself.csv").symlink_to(shoot / "itself.csv")
+    assert main([str(shoot), "--csv", str(shoot / name)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_report_may_have_the_longest_name_there_is(shoot):
+    report = shoot / ("相" * 83 + "xx.csv")  # 255 bytes
+    assert main([str(shoot), "--quiet", "--csv", str(report)]) == 0
+    assert report.stat().st_size > 300
 
 
 @pytest.mark.parametrize("option", ["--csv", "--json", "--parquet", "--html"])
