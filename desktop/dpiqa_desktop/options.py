@@ -65,8 +65,8 @@ class BatchOptions:
         num_cpus, num_gpus: what each of the cluster's models gets; None for what suits it.
 
     Raises:
-        UsageError: a number out of range, options that do not go together, or a report that cannot be written
-            where it should go.
+        UsageError: a number out of range, options that do not go together, a report that cannot be written
+            where it should go, or the current folder is gone.
     """
 
     paths: tuple[str, ...]
@@ -106,6 +106,7 @@ class BatchOptions:
     num_gpus: float | None = None
 
     def __post_init__(self) -> None:
+        _check_current_folder()
         self._check_combination()
         for option in ("batch_size", "top", "copy_top", "part_size", "num_cpus"):
             number = getattr(self, option)
@@ -184,6 +185,14 @@ def is_ray_address(text: str) -> bool:
 
 def _dashed(option: str) -> str:
     return "--" + option.replace("_", "-")
+
+
+def _check_current_folder() -> None:
+    """In a folder that was removed, relative names fail one by one, some of them after the run."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise UsageError("the current folder was removed; change to another one first") from error
 
 
 def _check_report_target(option: str, path: str) -> None:

@@ -130,6 +130,18 @@ def test_what_makes_no_sense_is_said_before_anything_is_done(arguments, message,
     assert tree(shoot) == before
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a folder that somebody is in")
+@pytest.mark.parametrize(
+    "arguments", [["FOLDER", "--csv", "x.csv"], ["FOLDER", "--copy-top", "1", "--to", "x"], ["--undo", "."]]
+)
+def test_a_current_folder_that_was_removed_is_named(arguments, shoot, tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main([str(shoot) if text == "FOLDER" else text for text in arguments]) == 2
+    assert "the current folder was removed" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(os.name != "posix", reason="symlinks need a privilege on Windows")
 @pytest.mark.parametrize(
     ("name", "message"),
