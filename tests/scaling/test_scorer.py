@@ -1,6 +1,7 @@
 """What an actor does with a part, in this process: the engine's scores, wherever the photos come from."""
 
 import os
+import re
 import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +18,7 @@ from dpiqa_desktop.engine.steps import Steps
 from dpiqa_desktop.engine.store import Store
 from dpiqa_desktop.events import Failed, Scored
 from dpiqa_desktop.scaling.plan import Settings, find_plan, make_plan
-from dpiqa_desktop.scaling.scorer import Scorer, Work
+from dpiqa_desktop.scaling.scorer import SCHEMA, Scorer, Work
 from dpiqa_desktop.scaling.source import Source
 from dpiqa_desktop.scaling.storage import Storage, plain
 from dpiqa_plugin.errors import ReportError, UsageError
@@ -254,3 +255,10 @@ def test_google_is_not_waited_for_for_a_quarter_of_an_hour():
 
 
 PATIENCE = [f"gs://bucket/{query}" for query in ("", "?retry_limit_seconds=30", "?retry_limit_seconds=900")]
+
+
+def test_every_column_is_documented(request):
+    document = (request.config.rootpath / "docs" / "scaling.md").read_text(encoding="utf-8")
+    table = document.partition("| column | what |")[2].partition("\n\n")[0]
+    columns = [name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row[: row.find("|", 1)])]
+    assert columns == SCHEMA.names
