@@ -56,7 +56,6 @@ class Writing:
         assert options.write != "none"
         self._settings = Settings(options.write, options.sidecar, policy, keep_mtime=not options.touch)
         self._writer = Writer(store, journal, self._settings) if journal else None
-        self._listing = Listing()
         self._console = console
         self._outcomes: Counter[str] = Counter()
 
@@ -65,9 +64,10 @@ class Writing:
         # By path, so that a folder's photos come one after the other.
         verdicts = {photo.path: self._verdict(photo) for photo in sorted(photos, key=lambda p: p.path)}
         self._console.stars(Counter(verdict.stars for verdict in verdicts.values()))
+        listing = Listing()
         if self._writer is None:
             outcomes: Generator[list[Outcome], None, None] = (
-                self._planned(photo, verdict) for photo, verdict in verdicts.items()
+                self._planned(photo, verdict, listing) for photo, verdict in verdicts.items()
             )
         else:
             outcomes = self._writer.write_all(verdicts.items())
@@ -76,9 +76,12 @@ class Writing:
                 self._count(of_one)
 
     def write_one(self, photo: RankedPhoto) -> None:
-        """Write at once, as photos arrive."""
-        write = self._planned if self._writer is None else self._writer.write
-        self._count(write(photo.path, self._verdict(photo)))
+        """Write at once, as photos arrive, and other files of theirs meanwhile."""
+        verdict = self._verdict(photo)
+        if self._writer is None:
+            self._count(self._planned(photo.path, verdict, Listing()))
+        else:
+            self._count(self._writer.write(photo.path, verdict))
 
     def finish(self) -> int:
         """Say how it went; how many files could not be written."""
@@ -99,10 +102,10 @@ class Writing:
             self._console.say(f"to take this back: dpiqa-batch --undo {self._writer.run}")
         return count["failed"]
 
-    def _planned(self, photo: str, verdict: Verdict) -> list[Outcome]:
+    def _planned(self, photo: str, verdict: Verdict, listing: Listing) -> list[Outcome]:
         return [
             self._would_write(planned) if isinstance(planned, ToWrite) else planned
-            for planned in plan_photo(photo, verdict, self._settings, self._listing)
+            for planned in plan_photo(photo, verdict, self._settings, listing)
         ]
 
     def _would_write(self, planned: ToWrite) -> Outcome:

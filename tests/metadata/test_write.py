@@ -392,14 +392,31 @@ def test_two_raw_files_of_one_name_have_sidecars_of_their_own(shoot, write):
 
 
 def test_a_sidecar_that_comes_while_we_write_is_seen(shoot, store, journal):
-    writer = Writer(store, journal, Settings())
     for name in ("a.RAF", "b.RAF"):
         (shoot / name).write_bytes(b"raw data")
-    writer.write(str(shoot / "a.RAF"), VERDICT)
+
+    def photos():
+        for _ in range(20):  # more than are written at once
+            yield str(shoot / "a.RAF"), VERDICT
+        rating = b'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="3" darktable:xmp_version'
+        (shoot / "b.xmp").write_bytes(SIDECAR.replace(b"darktable:xmp_version", rating))
+        yield str(shoot / "b.RAF"), VERDICT
+
+    *_, (outcome,) = Writer(store, journal, Settings()).write_all(photos())
+    assert (outcome.made, outcome.rating_kept) == (False, True)
+
+
+def test_photos_that_come_one_by_one_are_written_with_the_files_that_came_with_them(shoot, store, journal):
+    writer = Writer(store, journal, Settings())
+    writer.write(str(save_photo(shoot / "a.jpg")), VERDICT)
+    (shoot / "b.RAF").write_bytes(b"raw data")
     rating = b'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="3" darktable:xmp_version'
     (shoot / "b.xmp").write_bytes(SIDECAR.replace(b"darktable:xmp_version", rating))
-    (outcome,) = writer.write(str(shoot / "b.RAF"), VERDICT)
-    assert (outcome.made, outcome.rating_kept) == (False, True)
+    outcomes = writer.write(str(save_photo(shoot / "b.jpg")), VERDICT)
+    assert {(os.path.basename(outcome.path), outcome.rating_kept) for outcome in outcomes} == {
+        ("b.jpg", True),
+        ("b.xmp", True),
+    }
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows knows neither")

@@ -74,7 +74,6 @@ class Writer:
         self._store = store
         self._settings = settings
         self._journal = journal
-        self._listing = Listing()
         self._strays = Strays()
         self._lock = threading.Lock()
         self._opened: int | None = None
@@ -84,16 +83,19 @@ class Writer:
     def write_all(self, photos: Iterable[tuple[str, Verdict]]) -> Generator[list[Outcome], None, None]:
         """Do that for many photos, several at a time, as most of it is waiting for the disk; in their order.
 
+        Which files a folder holds is asked once as long as its photos come one after the other.
+
         Closing the iterator stops after the photos at hand.
 
         Raises:
             JournalError: the journal fails; every file is the old one or the new one.
         """
+        listing = Listing()
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="write") as pool:
             waiting = deque[Future[list[Outcome]]]()
             try:
                 for photo, verdict in photos:
-                    waiting.append(pool.submit(self.write, photo, verdict))
+                    waiting.append(pool.submit(self._write, photo, verdict, listing))
                     if len(waiting) > 2 * _AT_ONCE:
                         yield waiting.popleft().result()
                 while waiting:
@@ -102,17 +104,20 @@ class Writer:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def write(self, photo: str, verdict: Verdict) -> list[Outcome]:
-        """Write what is to be said of a photo into its files; return what became of each.
+        """Write what is to be said of a photo into the files that it has now; return what became of each.
 
         Raises:
             JournalError: the journal fails; the file at hand is as it was.
         """
+        return self._write(photo, verdict, Listing())
+
+    def _write(self, photo: str, verdict: Verdict, listing: Listing) -> list[Outcome]:
         self._strays.clear(os.path.dirname(os.path.realpath(photo)))
         try:
             with writing_alone(*names_to_lock(photo)):
                 return [
                     self._carried_out(planned) if isinstance(planned, ToWrite) else planned
-                    for planned in plan_photo(photo, verdict, self._settings, self._listing)
+                    for planned in plan_photo(photo, verdict, self._settings, listing)
                 ]
         except LockError as error:
             return [NotWritten.because(photo, error)]
