@@ -84,6 +84,9 @@ class Step:
         before: the source as it was when this began.
         after: the target as it was when it had been placed; None before that.
         sha256: of the content, if it was read.
+        inode: the source's when it was placed; None before that, and from the journal.
+        ctime_ns: of the source before it was read for a copy. None otherwise: what is written to one of a
+            file's names is under the others, too, and each that comes or goes would seem to be a change.
     """
 
     source: str
@@ -93,6 +96,8 @@ class Step:
     before: Seen
     after: Seen | None = None
     sha256: bytes | None = None
+    inode: int | None = None
+    ctime_ns: int | None = None
 
     def backwards(self) -> Step:
         """Return the way back, for a step whose target was placed or may have been."""
@@ -146,7 +151,7 @@ def place(step: Step) -> Step:
     """Let the file have its target's name; the source may be gone then (without hard links) or still there.
 
     Returns:
-        the step with ``after`` and, if the content was read, ``sha256``.
+        the step with ``after``, ``inode`` and, if the content was read, ``sha256``.
 
     Raises:
         NameTakenError: there is something under the target's name; nothing was done.
@@ -154,16 +159,22 @@ def place(step: Step) -> Step:
     """
     with _blaming(step.source):
         try:
-            sha256 = _copy(step) if step.keep or not give_name(step.source, step.target) else step.sha256
+            before = os.lstat(step.source)
+            copied = step.keep or not give_name(step.source, step.target)
+            sha256 = _copy(step) if copied else step.sha256
         except FileExistsError as error:
             raise NameTakenError(
                 step.source, f"cannot have the name {step.target}, which is taken"
             ) from error
-    return replace(step, after=look_closely(step.target), sha256=sha256)
+    ctime_ns = before.st_ctime_ns if copied and before.st_nlink == 1 else None
+    after = look_closely(step.target)
+    return replace(step, after=after, sha256=sha256, inode=before.st_ino, ctime_ns=ctime_ns)
 
 
 def remove_source(step: Step) -> None:
     """Remove the source of a step that was placed, unless it went with that or was changed since.
+
+    Size and time do not show every change: many programs, ours too, keep a file's time.
 
     Raises:
         PlacingError: it is there still.
@@ -171,7 +182,9 @@ def remove_source(step: Step) -> None:
     now = look(step.source)
     if now is None:
         return
-    if not step.before.same_content(now):
+    with _blaming(step.source):
+        same = step.before.same_content(now) and _is_what_was_placed(step, _status(step.source))
+    if not same:
         raise PlacingError(step.source, "was changed while it was being moved")
     with _blaming(step.source):
         os.unlink(step.source)
@@ -416,6 +429,13 @@ def _status(path: str) -> os.stat_result | None:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
             return None
         raise
+
+
+def _is_what_was_placed(step: Step, status: os.stat_result | None) -> bool:
+    """Whether the source's name leads to the file that was placed, with the same content."""
+    if status is None or step.inode != status.st_ino:
+        return False
+    return step.ctime_ns is None or step.ctime_ns == status.st_ctime_ns
 
 
 def _is_one_file(one: str, other: str) -> bool:

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 
 from dpiqa_desktop import placing
 from dpiqa_desktop.journal import Entry, Journal, State
+from dpiqa_desktop.metadata.targets import name_of_all
 from dpiqa_desktop.organise import NotDone, Operation, Plan, PlannedPhoto, next_free
 from dpiqa_desktop.placing import GoneError, NameTakenError, PlacingError, Step
+from dpiqa_desktop.process_lock import LockError, writing_alone
 from dpiqa_plugin.errors import UsageError
 
 _ATTEMPTS = 20  # at a name, each lost to somebody who took it in between
@@ -128,11 +130,25 @@ def _transfer(
 ) -> None:
     """Place all files of a photo, then remove them where they were; on any error, put all of them back.
 
+    Meanwhile no writer of ours has the photo: what it wrote where the photo was would go with that.
+
     Args:
         entry: as the journal has it.
         steps: its steps, or these backwards.
         finished, abandoned: states for the journal.
     """
+    names = {name_of_all(path) for step in steps for path in (step.source, step.target)}
+    try:
+        with writing_alone(*names):
+            _transfer_alone(journal, entry, steps, finished, abandoned)
+    except LockError as error:
+        journal.set_state(entry, abandoned)
+        raise PlacingError(steps[0].source, f"stays where it is: {error}") from error
+
+
+def _transfer_alone(
+    journal: Journal, entry: Entry, steps: tuple[Step, ...], finished: State, abandoned: State
+) -> None:
     tried: list[Step] = []
     try:
         for step in steps:

@@ -1,17 +1,29 @@
 """Photos move, are copied and come back; nothing is replaced; what cannot be done comes with its reason."""
 
+import contextlib
 import errno
 import os
 import shutil
 import sqlite3
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import closing
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 from makers.photo_folders import Disk, contents, journal_at, on, put
+from makers.photos import save_photo
 
+from dpiqa_desktop.engine.store import Store
 from dpiqa_desktop.journal import Journal, JournalError
+from dpiqa_desktop.metadata.plan import Verdict
+from dpiqa_desktop.metadata.read import said_by_photo
+from dpiqa_desktop.metadata.targets import Settings
+from dpiqa_desktop.metadata.write import Writer, Written
+from dpiqa_desktop.metadata.write_journal import WriteJournal
 from dpiqa_desktop.organise import NotDone, Operation, plan_copy, plan_move
 from dpiqa_desktop.placing import PlacingError
 from dpiqa_desktop.relocate import apply, recover, undo
@@ -28,6 +40,22 @@ class FullDisk(Disk):
         if name == "write":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return super()._as_this_kind(name, real, *args, **kwargs)
+
+
+class BusyDisk(Disk):
+    """Lets somebody else do something once the first file of a photo has its new name."""
+
+    def __init__(self, kind, folder, meanwhile):
+        super().__init__(kind)
+        self._folder = folder
+        self._meanwhile = meanwhile
+
+    def _as_this_kind(self, name, real, *args, **kwargs):
+        result = super()._as_this_kind(name, real, *args, **kwargs)
+        if self._meanwhile and name in ("link", "rename") and os.path.dirname(args[1]) == str(self._folder):
+            meanwhile, self._meanwhile = self._meanwhile, None
+            meanwhile()
+        return result
 
 
 @pytest.fixture
@@ -332,3 +360,55 @@ def test_photos_go_to_another_file_system_and_come_back(photos, journal, another
     _all_done(undo(journal))
     assert contents(photos) == before
     assert contents(another_file_system) == {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("back", [False, True])
+def test_a_rating_that_is_written_during_a_move_is_not_lost(kind, back, photos, out, journal, tmp_path):
+    """The second one changes neither the size nor the time of the file."""
+    source, target = save_photo(photos / "c.jpg"), out / "c.jpg"
+    with (
+        closing(Store(tmp_path / "scores.sqlite3")) as store,
+        closing(WriteJournal(store.database)) as write_journal,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        writing = []
+
+        def rate(path, stars):
+            given = Verdict(None, stars, "", "", datetime.now(timezone.utc), None, "photographer", True)
+            return Writer(store, write_journal, Settings("embed")).write(str(path), given)
+
+        def meanwhile():
+            writing.append(pool.submit(rate, target if back else source, 5))
+            with contextlib.suppress(FutureTimeout):
+                writing[0].result(0.5)
+
+        rate(source, 3)
+        moving = apply(_plan(photos, out, "c.jpg"), journal)
+        if back:
+            _all_done(moving)
+            moving = undo(journal)
+        with on(BusyDisk(kind, photos if back else out, meanwhile)):
+            list(moving)
+        (written,) = writing[0].result()
+    stars = [said_by_photo(str(file)).exif.rating for file in (source, target) if file.exists()]
+    assert stars == ([5] if isinstance(written, Written) else [3])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_another_program_saves_during_a_move_is_not_removed(kind, photos, out, journal):
+    """It keeps the size and the time, as many do."""
+    photo = photos / "a.cr2"
+    before = photo.stat()
+
+    def save():
+        new = photos / "new"
+        new.write_bytes(b"#" * before.st_size)
+        os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
+        new.replace(photo)
+
+    with on(BusyDisk(kind, out, save)):
+        reasons = _reasons(apply(_plan(photos, out, "a.jpg"), journal))
+    assert "was changed while it was being moved" in reasons["a.cr2"]
+    assert photo.read_bytes() == b"#" * before.st_size
+    assert _names(photos) == sorted(NAMES)
