@@ -406,6 +406,18 @@ def test_a_sidecar_that_comes_while_we_write_is_seen(shoot, store, journal):
     assert (outcome.made, outcome.rating_kept) == (False, True)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows asks for a privilege to make links")
+def test_a_rating_beside_the_file_that_a_link_leads_to_keeps_ours_out(shoot, tmp_path, write):
+    album = tmp_path / "album"
+    album.mkdir()
+    (shoot / "a.CR2").write_bytes(b"raw data")
+    rating = b'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="1" darktable:xmp_version'
+    (shoot / "a.CR2.xmp").write_bytes(SIDECAR.replace(b"darktable:xmp_version", rating))
+    (album / "first.jpg").symlink_to(save_photo(shoot / "a.jpg"))
+    (outcome,) = write(album / "first.jpg")
+    assert outcome.rating_kept
+
+
 def test_photos_that_come_one_by_one_are_written_with_the_files_that_came_with_them(shoot, store, journal):
     writer = Writer(store, journal, Settings())
     writer.write(str(save_photo(shoot / "a.jpg")), VERDICT)

@@ -20,6 +20,8 @@ from dpiqa_plugin.errors import PhotoError
 
 Where = Literal["auto", "embed", "sidecar"]
 
+_FOLDERS_AT_HAND = 8
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -87,14 +89,12 @@ Planned = ToWrite | UpToDate | NotWritten
 class Listing:
     """Which files belong to a photo; lists a folder once as long as its photos come one after the other.
 
-    May be used by several threads.
+    Or together with those of a few other folders, as links into them do. May be used by several threads.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._folder: str | None = None
-        self._names: list[str] = []
-        self._by_stem: dict[str, tuple[str, ...]] = {}
+        self._folders: dict[str, _Folder] = {}  # the one that was asked for last is the last
 
     def files_of(self, photo: str) -> tuple[str, ...]:
         """The names of all files that are the same photo.
@@ -104,13 +104,24 @@ class Listing:
         """
         folder, name = os.path.split(photo)
         with self._lock:
-            if folder != self._folder:
-                self._names = os.listdir(folder or ".")
-                self._by_stem = group_by_photo(self._names)
-                self._folder = folder
-            if is_photo(name):
-                return self._by_stem.get(stem(name), (name,))
-            return tuple(map(os.path.basename, companions(photo, self._names)))
+            known = self._folders.pop(folder, None) or _Folder.of(folder)
+            self._folders[folder] = known
+            if len(self._folders) > _FOLDERS_AT_HAND:
+                del self._folders[next(iter(self._folders))]
+        if is_photo(name):
+            return known.by_stem.get(stem(name), (name,))
+        return tuple(map(os.path.basename, companions(photo, known.names)))
+
+
+@dataclass(frozen=True)
+class _Folder:
+    names: list[str]
+    by_stem: dict[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, folder: str) -> _Folder:
+        names = os.listdir(folder or ".")
+        return cls(names, group_by_photo(names))
 
 
 def names_to_lock(photo: str) -> set[str]:
@@ -161,16 +172,17 @@ def said_by_all(photo: str, listing: Listing) -> Iterator[Said]:
     """Yield what a photo, RAW files of its name and their sidecars say, where that can be understood.
 
     Raises:
-        OSError: its folder cannot be listed.
+        OSError: its folder, or the one that a link leads to, cannot be listed.
     """
     return filter(None, _Family(photo, listing).documents())
 
 
 class _Family:
-    """A photo, the RAW files of its name, and their sidecars."""
+    """A photo, the RAW files of its name, and their sidecars; of a link, also those where it leads."""
 
     def __init__(self, photo: str, listing: Listing) -> None:
         self._folder, name = os.path.split(photo)
+        self._real = _Family(os.path.realpath(photo), listing) if os.path.islink(photo) else None
         names = listing.files_of(photo)
         photos = [other for other in names if other == name or is_photo(other)]
         self._raw = [other for other in photos if sidecar.is_raw(other)]
@@ -191,6 +203,8 @@ class _Family:
             yield _said_or_none(said_by_photo, photo)
         for name in self._sidecars:
             yield _said_or_none(said_by_sidecar, self._path(name))
+        if self._real is not None:
+            yield from self._real.documents()
 
     def has_own_sidecar(self, member: str) -> bool:
         """Whether there is one that belongs to no other of the photo's files."""
