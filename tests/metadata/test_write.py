@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
@@ -374,6 +375,19 @@ def test_two_photos_of_one_name_do_not_share_a_sidecar(shoot, write):
     write(shoot / "a.jpg", where="sidecar")
     write(shoot / "a.png", BETTER, where="sidecar")
     assert set(tree(shoot)) == {"a.jpg", "a.png", "a.jpg.xmp", "a.png.xmp"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take the two names for one")
+@pytest.mark.parametrize("there", [[], ["a.JPG.xmp"], ["a.jpg.xmp"]])
+def test_two_photos_whose_names_differ_in_capitals_do_not_share_a_sidecar(there, shoot, write):
+    for number, name in enumerate(("a.JPG", "a.jpg")):
+        Image.new("RGB", (40, 40), (number, 0, 0)).save(shoot / name)
+    for name in there:
+        (shoot / name).write_bytes(SIDECAR)
+    for name, verdict in (("a.jpg", BETTER), ("a.JPG", VERDICT), ("a.jpg", BETTER)):
+        write(shoot / name, verdict, where="sidecar")
+    assert b'dpiqa:Score="0.9100"' in (shoot / "a.jpg.xmp").read_bytes()
+    assert b'dpiqa:Score="0.7321"' in (shoot / "a.JPG.xmp").read_bytes()
 
 
 def test_raw_files_are_judged_by_one_photo_only(shoot, write):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Literal
 
 from dpiqa_desktop.engine.companions import RAW_SUFFIXES
@@ -25,9 +25,16 @@ def is_raw(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in RAW_SUFFIXES
 
 
-def find(sidecar: str, names: Iterable[str]) -> str | None:
+def find(sidecar: str, names: Collection[str]) -> str | None:
     """Return what a sidecar is called in a folder: suffixes may be in capitals, stems may not."""
-    return next((name for name in names if _comparable(name) == _comparable(sidecar)), None)
+    if sidecar in names:
+        return sidecar
+    return next((name for name in names if are_alike(name, sidecar)), None)
+
+
+def are_alike(one: str, other: str) -> bool:
+    """Whether two names are one but for capitals in suffixes: many systems take them for one file's."""
+    return _comparable(one) == _comparable(other)
 
 
 def _comparable(name: str) -> str:

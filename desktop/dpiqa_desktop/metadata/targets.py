@@ -238,7 +238,13 @@ class _Family:
         return len(alike) == 1 or name not in alike
 
     def _existing(self, name: str, naming: sidecar.Naming) -> str | None:
-        return sidecar.find(sidecar.sidecar_name(name, naming), self._sidecars)
+        wanted = sidecar.sidecar_name(name, naming)
+        twins = any(
+            other != name and sidecar.are_alike(other, name) for other in (*self._rendered, *self._raw)
+        )
+        if naming == "darktable" and twins:  # a.JPG and a.jpg: capitals tell whose it is
+            return wanted if wanted in self._sidecars else None
+        return sidecar.find(wanted, self._sidecars)
 
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name)
