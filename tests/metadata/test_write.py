@@ -390,6 +390,34 @@ def test_two_photos_whose_names_differ_in_capitals_do_not_share_a_sidecar(there,
     assert b'dpiqa:Score="0.7321"' in (shoot / "a.JPG.xmp").read_bytes()
 
 
+@pytest.mark.parametrize("other", ["a.CR2", "a.cr2"])
+@pytest.mark.parametrize("naming", [None, "adobe", "darktable"])
+@pytest.mark.parametrize("there", [[], ["a.CR2.xmp"]])
+def test_a_photo_that_has_another_ones_name_in_its_own_leaves_it_its_sidecar(
+    there, naming, other, shoot, write
+):
+    (shoot / other).write_bytes(b"raw data")
+    for name in there:
+        (shoot / name).write_bytes(SIDECAR)
+    preview = save_photo(shoot / "a.CR2.jpg")
+    write(shoot / other, VERDICT, naming=naming)
+    (outcome,) = write(preview, BETTER, naming=naming, where="sidecar")
+    assert outcome.path == str(shoot / "a.CR2.jpg.xmp")
+    (outcome,) = write(shoot / other, VERDICT, naming=naming)
+    assert isinstance(outcome, UpToDate)
+    shutil.rmtree(shoot)
+    shoot.mkdir()
+    (outcome,) = write(save_photo(preview), BETTER, naming="adobe", where="sidecar")
+    assert outcome.path == str(shoot / "a.CR2.xmp")  # nobody else's
+
+
+def test_auto_embeds_although_another_photo_has_a_sidecar_of_nearly_its_name(shoot, write):
+    (shoot / "a.CR2").write_bytes(b"raw data")
+    (shoot / "a.CR2.xmp").write_bytes(SIDECAR)
+    (outcome,) = write(save_photo(shoot / "a.CR2.jpg"))
+    assert outcome.path == str(shoot / "a.CR2.jpg")
+
+
 def test_raw_files_are_judged_by_one_photo_only(shoot, write):
     for name in ("a.jpg", "a.png"):
         save_photo(shoot / name)

@@ -187,6 +187,7 @@ class _Family:
         photos = [other for other in names if other == name or is_photo(other)]
         self._raw = [other for other in photos if sidecar.is_raw(other)]
         self._rendered = [other for other in photos if other not in self._raw]
+        self._adobes_is_anothers = {other for other in photos if self._is_anothers(other, listing)}
         self._sidecars = self._now_there(photos, [other for other in names if _is_sidecar(other)])
         # RAW files are judged by the first that was made from them; without one, each by itself.
         judged = self._raw if name in self._rendered[:1] else ()
@@ -229,13 +230,31 @@ class _Family:
 
     def _now_there(self, photos: Sequence[str], listed: Sequence[str]) -> list[str]:
         """The listed sidecars, and those that somebody has made since the folder was listed."""
-        possible = {sidecar.sidecar_name(photo, naming) for photo in photos for naming in sidecar.NAMINGS}
+        possible = {
+            sidecar.sidecar_name(photo, naming)
+            for photo in photos
+            for naming in sidecar.NAMINGS
+            if naming == "darktable" or photo not in self._adobes_is_anothers
+        }
         return sorted({*listed, *(name for name in possible if os.path.lexists(self._path(name)))})
 
     def _may_share(self, name: str) -> bool:
         """A RAW file and what was made from it have one sidecar in Adobe's naming; two JPEGs may not."""
+        if name in self._adobes_is_anothers:
+            return False
         alike = self._rendered or self._raw
         return len(alike) == 1 or name not in alike
+
+    def _is_anothers(self, name: str, listing: Listing) -> bool:
+        """Whether Adobe's name for a sidecar is darktable's for another photo.
+
+        As of ``IMG_1.CR2.jpg``, an exported preview: ``IMG_1.CR2.xmp`` is the RAW file's.
+        """
+        base = os.path.splitext(name)[0]
+        return is_photo(base) and any(
+            sidecar.are_alike(other, base) and os.path.lexists(self._path(other))
+            for other in listing.files_of(self._path(base))
+        )
 
     def _existing(self, name: str, naming: sidecar.Naming) -> str | None:
         wanted = sidecar.sidecar_name(name, naming)
