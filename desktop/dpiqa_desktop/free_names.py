@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dpiqa_desktop.engine.companions import stems_claimed
+from dpiqa_desktop.engine.companions import composed, stems_claimed
 from dpiqa_desktop.placing import PlacingError, same_content
 
 
@@ -42,7 +42,7 @@ class FreeNames:
         """Choose names in ``folder`` for a photo, with the lowest number, from ``number`` on, that is free.
 
         Args:
-            stem: what the names of all its files begin with.
+            stem: what the names of all its files begin with, but for the spelling of accents.
             sources: its files.
             may_be_there: names under which the folder has the very same files are as good as free ones.
         """
@@ -50,7 +50,7 @@ class FreeNames:
         taken.look_into(folder)
         while True:
             start = stem if number == 1 else f"{stem}-{number}"
-            names = tuple(start + os.path.basename(source)[len(stem) :] for source in sources)
+            names = tuple(_numbered(os.path.basename(source), stem, number) for source in sources)
             same = taken.same(sources, names) if may_be_there else frozenset()
             if taken.is_free(start, names) or same:
                 break
@@ -103,6 +103,14 @@ class _Taken:
         """Take them."""
         self._given |= {_folded(name) for name in names}
         self._stems.add(_folded(start))
+
+
+def _numbered(name: str, stem: str, number: int) -> str:
+    """Put a number after the stem that ``name`` begins with; the rest of it stays as it is spelled."""
+    if number == 1:
+        return name
+    ending = name[len(stem) :] if name.startswith(stem) else composed(name)[len(composed(stem)) :]
+    return f"{name.removesuffix(ending)}-{number}{ending}"
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -418,6 +418,24 @@ def test_auto_embeds_although_another_photo_has_a_sidecar_of_nearly_its_name(sho
     assert outcome.path == str(shoot / "a.CR2.jpg")
 
 
+@pytest.mark.parametrize(("photo", "name"), [("é", "e\u0301"), ("e\u0301", "é")])
+def test_a_sidecar_may_spell_its_photos_accents_in_another_way(photo, name, shoot, write):
+    rating = b'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="1" darktable:xmp_version'
+    (shoot / f"{name}.jpg.xmp").write_bytes(SIDECAR.replace(b"darktable:xmp_version", rating))
+    (outcome,) = write(save_photo(shoot / f"{photo}.jpg"))
+    assert (outcome.made, outcome.rating_kept) == (False, True)
+    assert os.path.samefile(outcome.path, shoot / f"{name}.jpg.xmp")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take the two names for one")
+def test_two_photos_that_differ_in_the_spelling_of_accents_do_not_share_a_sidecar(shoot, write):
+    for name in ("é.jpg", "e\u0301.jpg"):
+        save_photo(shoot / name)
+    for name in ("é.jpg", "e\u0301.jpg", "é.jpg"):
+        (outcome,) = write(shoot / name, where="sidecar", naming="darktable")
+        assert outcome.path == str(shoot / f"{name}.xmp")
+
+
 def test_raw_files_are_judged_by_one_photo_only(shoot, write):
     for name in ("a.jpg", "a.png"):
         save_photo(shoot / name)

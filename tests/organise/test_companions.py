@@ -22,6 +22,9 @@ from dpiqa_desktop.engine.companions import companions, group_by_photo, stems_cl
         ("IMG_1.jpg", [], ["IMG_1.jpg.jpg", "IMG_1.jpg.jpg.xmp"]),
         ("img_1.jpg", [], ["IMG_1.JPG", "IMG_1.xmp"]),
         ("scan_0001", ["scan_0001.xmp"], ["scan_00011.xmp"]),
+        ("café.jpg", ["café.xmp", "cafe\u0301.jpg.xmp", "cafe\u0301_01.jpg.xmp"], ["cafe\u0301.png"]),
+        ("cafe\u0301.HEIC", ["café.xmp", "café.MOV", "café.heic.xmp"], ["cafe.heic.xmp"]),
+        ("café.jpg", ["café.jpg.xmp"], ["cafe\u0301.jpg", "cafe\u0301.jpg.xmp"]),
         ("new\nline.jpg", ["new\nline.xmp"], ["new"]),
     ],
 )

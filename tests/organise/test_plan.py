@@ -98,6 +98,14 @@ def test_a_taken_name_gives_the_whole_photo_a_number(tmp_path, there, target):
     assert _pairs(tmp_path, _move(tmp_path, {"a.jpg": 0})) == wanted
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take the two spellings for one")
+def test_a_sidecar_that_spells_its_accents_in_another_way_goes_with_its_photo(tmp_path):
+    names = {"café.jpg": "café-2.jpg", "cafe\u0301.jpg.xmp": "cafe\u0301-2.jpg.xmp"}
+    put(tmp_path, [*names, "rejects/café.cr2"])
+    wanted = {name: f"rejects/{target}" for name, target in names.items()}
+    assert _pairs(tmp_path, _move(tmp_path, {"café.jpg": 0})) == wanted
+
+
 def test_numbers_go_on_and_folders_that_differ_in_case_share_names(tmp_path):
     names = ["one/a.jpg", "two/A.jpg", "three/é.jpg", "four/e\u0301.jpg"]
     put(tmp_path, [*names, "out/a-2.jpg"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Collection, Iterable
 
 # fmt: off
@@ -46,13 +47,15 @@ def group_by_photo(names: Iterable[str], also: Collection[str] = ()) -> dict[str
     - ``IMG_1.xmp`` belongs to whatever photo has the stem ``IMG_1``; ``IMG_1.mov`` only to a JPEG or HEIC.
     - Stems are equal to the letter: ``img_1.jpg`` is another photo than ``IMG_1.JPG`` where both can be. The
       case of suffixes does not matter.
+    - Sidecars and the like may spell their photo's accents in the other way, ``é`` or ``e`` and an accent:
+      Macs do. Photos may not: where both can be, they are two.
 
     Args:
         names: of the files in one folder.
         also: those of ``names`` that are photos although their suffix does not say so.
 
     Returns:
-        stem -> names, sorted. Each name begins with the stem.
+        stem -> names, sorted. Each name begins with the stem, but for the spelling of accents.
     """
     ordered = sorted(names)
     photos: dict[str, list[str]] = {}
@@ -62,8 +65,15 @@ def group_by_photo(names: Iterable[str], also: Collection[str] = ()) -> dict[str
             photos.setdefault(stem(name), []).append(name)
             stem_of[_without_case(name)] = stem(name)
     attached: dict[str, list[str]] = {}
+    composed_photos = {composed(key): members for key, members in photos.items()}
+    composed_stem_of = {composed(key): composed(value) for key, value in stem_of.items()}
+    spelled = {composed(key): key for key in photos}
     for name in ordered:
-        owner = None if name in also else _owner(name, photos, stem_of)
+        if name in also:
+            continue
+        owner = _owner(name, photos, stem_of)
+        if owner is None and not name.isascii():
+            owner = spelled.get(_owner(composed(name), composed_photos, composed_stem_of) or "")
         if owner is not None:
             attached.setdefault(owner, []).append(name)
     return {owner: tuple(sorted(members + attached.get(owner, []))) for owner, members in photos.items()}
@@ -77,6 +87,11 @@ def is_photo(name: str) -> bool:
 def stem(name: str) -> str:
     """Return a photo's name without its suffix; all of it if the suffix is none of a photo."""
     return os.path.splitext(name)[0] if is_photo(name) else name
+
+
+def composed(name: str) -> str:
+    """Return ``name`` with its accents in the one of two spellings that most programs use, Unicode's NFC."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def stems_claimed(name: str) -> frozenset[str]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection
 from typing import Literal
 
-from dpiqa_desktop.engine.companions import RAW_SUFFIXES
+from dpiqa_desktop.engine.companions import RAW_SUFFIXES, composed
 
 Naming = Literal["adobe", "darktable"]
 NAMINGS: tuple[Naming, ...] = ("adobe", "darktable")
@@ -26,18 +26,21 @@ def is_raw(name: str) -> bool:
 
 
 def find(sidecar: str, names: Collection[str]) -> str | None:
-    """Return what a sidecar is called in a folder: suffixes may be in capitals, stems may not."""
+    """Return what a sidecar is called in a folder: suffixes may be in capitals, stems may not.
+
+    Accents may be spelled in either way.
+    """
     if sidecar in names:
         return sidecar
     return next((name for name in names if are_alike(name, sidecar)), None)
 
 
 def are_alike(one: str, other: str) -> bool:
-    """Whether two names are one but for capitals in suffixes: many systems take them for one file's."""
+    """Whether two names differ in capitals of suffixes or spelling of accents: many systems know no other."""
     return _comparable(one) == _comparable(other)
 
 
 def _comparable(name: str) -> str:
-    base, suffix = os.path.splitext(name)
+    base, suffix = os.path.splitext(composed(name))
     inner, inner_suffix = os.path.splitext(base)
     return inner + inner_suffix.lower() + suffix.lower()
