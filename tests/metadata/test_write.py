@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 import stat
+import struct
 import subprocess
 import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
@@ -719,3 +721,65 @@ def test_the_photographers_stars_from_the_window_replace_a_rating_and_can_be_tak
     for run, state in ((3, None), (2, ours), (1, before)):
         take_back(run)
         assert state is None or tree(shoot) == state
+
+
+RATED = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description %b xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+ xmlns:xmpNote="http://ns.adobe.com/xmp/note/" %b/>
+</rdf:RDF></x:xmpmeta>"""
+MAIN, MORE = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
+GUID = b"0123456789ABCDEF0123456789ABCDEF"
+ONE_STAR = RATED % (b'rdf:about=""', b'xmp:Rating="1"')
+EXTENDED = MAIN + RATED % (b'rdf:about=""', b'xmpNote:HasExtendedXMP="' + GUID + b'"')
+
+
+def extension(length):
+    return MORE + GUID + struct.pack(">II", length, 0) + ONE_STAR
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        pytest.param([MAIN + RATED % (b'rdf:about=""', b'xmp:Label="x"'), MAIN + ONE_STAR], id="two of XMP"),
+        pytest.param(
+            [piexif.dump({"0th": {0x10F: b"x"}}), piexif.dump({"0th": {0x4746: 1}})], id="two of EXIF"
+        ),
+        pytest.param([MAIN[:-1] + b" \0" + ONE_STAR], id="odd XMP"),
+        pytest.param([MAIN + RATED % (b'rdf:ID="x"', b'xmp:Rating="1"')], id="another node"),
+        pytest.param([EXTENDED, extension(len(ONE_STAR) + 10)], id="extended XMP that is cut"),
+        pytest.param([EXTENDED, *2 * [extension(len(ONE_STAR))]], id="extended XMP that is there twice"),
+    ],
+)
+def test_where_programs_may_read_a_rating_and_we_cannot_for_certain_our_stars_stay_out(
+    segments, shoot, write
+):
+    photo = save_photo(shoot / "a.jpg")
+    inserted = b"".join(struct.pack(">HH", 0xFFE1, len(each) + 2) + each for each in segments)
+    content = photo.read_bytes()
+    photo.write_bytes(content[:2] + inserted + content[2:])
+    (outcome,) = write(photo)
+    assert outcome.rating_kept
+    written = Path(outcome.path).read_bytes()
+    assert b'dpiqa:Score="0.7321"' in written
+    assert b"dpiqa:Rating" not in written
+    assert b'xmp:Rating="4"' not in written
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_a_second_packet_keeps_our_stars_out(suffix, shoot, write):
+    photo = shoot / f"a.{suffix}"
+    with Image.open(save_photo(shoot / "a.jpg")) as image:
+        image.save(photo, xmp=RATED % (b'rdf:about=""', b'xmp:Label="x"'))
+    (shoot / "a.jpg").unlink()
+    content = bytearray(photo.read_bytes())
+    if suffix == "png":
+        body = b"iTXtXML:com.adobe.xmp\0\0\0\0\0" + ONE_STAR
+        chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+        content[-12:-12] = 2 * chunk
+    else:
+        content += b"XMP " + struct.pack("<I", len(ONE_STAR)) + ONE_STAR + b"\0" * (len(ONE_STAR) % 2)
+        content[4:8] = struct.pack("<I", len(content) - 8)
+    photo.write_bytes(content)
+    (outcome,) = write(photo)
+    assert outcome.path == str(shoot / "a.xmp")
+    assert outcome.rating_kept

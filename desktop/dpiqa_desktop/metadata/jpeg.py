@@ -94,15 +94,16 @@ class _Head:
 
 
 def read(file: BinaryIO) -> Embedded:
-    """Find what the JPEG says of itself; of two segments of one kind, the first counts.
+    """Find what the JPEG says of itself.
 
     Only what is before the image is read.
 
     Raises:
-        UnsafeError: it is no JPEG, or damaged where that counts.
+        UnsafeError: it is no JPEG, or damaged where that counts; or other readers may find something else.
         OSError: it cannot be read.
     """
     head = _find(file)
+    _refuse_the_unclear(head)
     exif = read_rating(head.exif[0].payload[len(_EXIF) :]) if head.exif else None
     xmp = head.xmp[0].payload[len(_XMP) :] if head.xmp else None
     return Embedded(exif, xmp, _extended(head, xmp) if xmp else None)
@@ -118,6 +119,8 @@ def edit(file: BinaryIO, xmp: bytes | None, exif: ExifRating | None) -> tuple[Sp
     """
     head = _find(file)
     _refuse_the_unclear(head)
+    if head.signed:
+        raise UnsafeError("it carries signed content credentials, which any change would break")
     splices: list[Splice] = []
     if exif is not None:
         splices += _edit_exif(head, exif)
@@ -132,11 +135,9 @@ def edit(file: BinaryIO, xmp: bytes | None, exif: ExifRating | None) -> tuple[Sp
 
 def _refuse_the_unclear(head: _Head) -> None:
     if head.odd:
-        raise UnsafeError("it has EXIF or XMP in an unusual segment, which is not edited")
+        raise UnsafeError("it has EXIF or XMP in an unusual segment, which is neither read nor edited")
     if len(head.exif) > 1 or len(head.xmp) > 1:
         raise UnsafeError("it has two segments of EXIF or of XMP")
-    if head.signed:
-        raise UnsafeError("it carries signed content credentials, which any change would break")
     packet = head.xmp[0].payload if head.xmp else b""
     if _EXTENDED_BY.search(packet) and _extended(head, packet) is None:
         raise UnsafeError("its extended XMP is not complete")

@@ -60,13 +60,14 @@ class _Found:
 
 
 def read(file: BinaryIO) -> Embedded:
-    """Find what the PNG says of itself; of two chunks of one kind, the first counts.
+    """Find what the PNG says of itself.
 
     Raises:
-        UnsafeError: it is no PNG, or damaged where that counts.
+        UnsafeError: it is no PNG, or damaged where that counts; or other readers may find something else.
         OSError: it cannot be read.
     """
     found = _find(file)
+    _refuse_the_unclear(found)
     profiles = dict(reversed(found.profiles))
     exif = next((data for _, data in found.exif), profiles.get(b"exif"))
     xmp = next((_packet(data) for _, data in found.xmp), profiles.get(b"xmp"))
@@ -81,6 +82,7 @@ def edit(file: BinaryIO, xmp: bytes | None, exif: ExifRating | None) -> tuple[Sp
         OSError: it cannot be read.
     """
     found = _find(file)
+    _refuse_the_unclear(found)
     if found.signed:
         raise UnsafeError("it carries signed content credentials, which any change would break")
     splices: list[Splice] = []
@@ -91,9 +93,14 @@ def edit(file: BinaryIO, xmp: bytes | None, exif: ExifRating | None) -> tuple[Sp
     return tuple(sorted(splices, key=lambda splice: splice.offset))
 
 
-def _edit_exif(found: _Found, exif: ExifRating) -> tuple[Splice, ...]:
+def _refuse_the_unclear(found: _Found) -> None:
     if len(found.exif) > 1:
         raise UnsafeError("it has two EXIF chunks")
+    if len(found.xmp) > 1 or found.odd_xmp:
+        raise UnsafeError("it has two XMP packets, or one in the wrong type of chunk")
+
+
+def _edit_exif(found: _Found, exif: ExifRating) -> tuple[Splice, ...]:
     if any(name == b"exif" for name, _ in found.profiles):
         raise UnsafeError("it has EXIF in a text chunk, which is not edited")
     if not found.exif:
@@ -105,8 +112,6 @@ def _edit_exif(found: _Found, exif: ExifRating) -> tuple[Splice, ...]:
 
 
 def _edit_xmp(found: _Found, xmp: bytes) -> tuple[Splice, ...]:
-    if len(found.xmp) > 1 or found.odd_xmp:
-        raise UnsafeError("it has two XMP packets, or one in the wrong type of chunk")
     if any(name == b"xmp" for name, _ in found.profiles):
         raise UnsafeError("it has XMP in ImageMagick's text chunk, which is not edited")
     if not found.xmp:

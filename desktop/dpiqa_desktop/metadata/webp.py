@@ -48,13 +48,15 @@ class _Container:
 
 
 def read(file: BinaryIO) -> Embedded:
-    """Find what the WebP says of itself; of two chunks of one kind, the first counts (RFC 9649, 2.7.1.4).
+    """Find what the WebP says of itself.
 
     Raises:
-        UnsafeError: it is no WebP, or damaged where that counts.
+        UnsafeError: it is no WebP, or damaged where that counts; or has two chunks of a kind: readers may
+            ignore all but the first (RFC 9649, 2.7.1.4), but need not.
         OSError: it cannot be read.
     """
     container = _find(file)
+    _refuse_the_unclear(container)
     exif, xmp = container.first(_EXIF), container.first(_XMP)
     return Embedded(
         None if exif is None else read_rating(_data(file, exif).removeprefix(_WRONG_EXIF)),
@@ -71,6 +73,11 @@ def edit(file: BinaryIO, xmp: bytes | None, exif: ExifRating | None) -> tuple[Sp
     """
     container = _find(file)
     _refuse_the_unclear(container)
+    kinds = [chunk.kind for chunk in container.chunks]
+    if b"C2PA" in kinds:
+        raise UnsafeError("it carries signed content credentials, which any change would break")
+    if b"VP8X" in kinds[1:]:
+        raise UnsafeError("its chunks are out of order")
     splices: list[Splice] = []
     if exif is not None:
         splices += _edit_exif(file, container, exif)
@@ -87,10 +94,6 @@ def _refuse_the_unclear(container: _Container) -> None:
     kinds = [chunk.kind for chunk in container.chunks]
     if any(kinds.count(kind) > 1 for kind in (_EXIF, _XMP, b"VP8X")):
         raise UnsafeError("it has two chunks of EXIF or XMP, or two headers")
-    if b"C2PA" in kinds:
-        raise UnsafeError("it carries signed content credentials, which any change would break")
-    if b"VP8X" in kinds[1:]:
-        raise UnsafeError("its chunks are out of order")
 
 
 def _edit_exif(file: BinaryIO, container: _Container, exif: ExifRating) -> tuple[Splice, ...]:

@@ -23,6 +23,7 @@ from dpiqa_desktop.metadata.xmp_rdf import (
     attributes_of,
     changed,
     contents,
+    keys_of,
     rdf_of,
     value_of,
 )
@@ -52,21 +53,24 @@ are what the specification of XMP advises to leave to others."""
 def read(packet: bytes) -> dict[Name, Value | None]:
     """Return the photo's properties: texts, and tuples for arrays (``rdf:Bag``, ``rdf:Seq``) of texts.
 
-    Properties of other shapes are None: structures, references, alternatives, anything with a qualifier.
+    Properties of other shapes are None: structures, references, alternatives, anything with a qualifier. So
+    are those of nodes that may not be the photo's, as other readers take them for it.
 
     Raises:
         UnsafeError: it is not certain what the packet says.
     """
     properties: dict[str, Value | None] = {}
+    unclear: dict[str, None] = {}
     for node in rdf_of(parse(packet)).children():
         if about(node) is None:
+            unclear |= dict.fromkeys(keys_of(node))
             continue
         said = [(key, value) for _, key, value in attributes_of(node)]
         for key, value in chain(said, ((child.name, value_of(child)) for child in node.children())):
             if key in properties:
                 raise UnsafeError(f"its XMP has {Name.of(key)} twice")
             properties[key] = value
-    return {Name.of(key): value for key, value in properties.items()}
+    return {Name.of(key): value for key, value in (properties | unclear).items()}
 
 
 def edit(packet: bytes, changes: Mapping[Name, Change]) -> bytes:

@@ -68,6 +68,11 @@ def attributes_of(node: Element) -> Iterator[tuple[int, str, str]]:
             yield place, key, value
 
 
+def keys_of(node: Element) -> list[str]:
+    """Return the keys of all properties that a node has."""
+    return [key for _, key, _ in attributes_of(node)] + [child.name for child in node.children()]
+
+
 def value_of(element: Element) -> Value | None:
     """Return the value of a property's element: its text, or an array's texts.
 

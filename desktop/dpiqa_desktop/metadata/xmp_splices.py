@@ -21,6 +21,7 @@ from dpiqa_desktop.metadata.xmp_rdf import (
     changed,
     is_blank,
     is_marked,
+    keys_of,
     rdf_of,
     value_of,
 )
@@ -168,7 +169,7 @@ class Splicer:
         """
         subjects = Counter(map(about, self._nodes))
         for node, taken in self._taken.items():
-            keys = _keys(node)
+            keys = keys_of(node)
             if taken < len(keys) or not any(key.startswith(_OURS) for key in keys) or not is_blank(node):
                 continue
             if node.marked or (about(node) and subjects[about(node)] == 1):
@@ -183,7 +184,7 @@ class Splicer:
         if len(subjects) > 1:
             raise UnsafeError("its XMP describes several resources")
         for node in self._nodes:
-            if about(node) is not None and any(key.startswith(_OURS) for key in _keys(node)):
+            if about(node) is not None and any(key.startswith(_OURS) for key in keys_of(node)):
                 self._extend(node, missing)
                 return
         self._describe(subjects.pop() if subjects else "", missing)
@@ -271,10 +272,6 @@ class _Spelled:
             % (line, name, inside, rdf, _items(rdf, items, _deeper(inside)), inside, rdf, line, name)
             for name, items in self.arrays
         )
-
-
-def _keys(node: Element) -> list[str]:
-    return [key for _, key, _ in attributes_of(node)] + [child.name for child in node.children()]
 
 
 def _items(rdf: bytes, texts: Iterable[str], line: bytes) -> bytes:
