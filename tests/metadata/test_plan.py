@@ -32,6 +32,9 @@ def said(rating=None, ours=None, exif=None, percent=None, microsoft=None, **more
         (said(rating=""), True),
         (said(exif=3), True),
         (said(percent=50), True),
+        (said(exif=0, percent=99), True),
+        (said(rating="0", exif=0, percent=1), True),
+        (said(rating="-1", ours="-1", exif=0, percent=0), False),
         (said(microsoft="50"), True),
         (said(microsoft="often"), True),
         (said(rating="0", exif=2), True),
@@ -255,3 +258,8 @@ def test_what_says_the_photographers_stars_already_is_left_alone():
     assert not changes(
         Said(first.xmp, first.exif), by_the_photographer(3), Policy(microsoft=True), keep_rating=False
     )
+
+
+def test_unrated_over_stars_of_ours_stays_so_though_their_percentage_is_left():
+    wanted = changes(said(rating="0", ours="4", exif=0, percent=73), VERDICT, Policy(), True)
+    assert prop.OUR_RATING not in wanted.xmp

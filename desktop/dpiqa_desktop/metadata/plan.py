@@ -255,10 +255,12 @@ def _ratings(said: Said) -> Sequence[tuple[int, float]]:
         for name in prop.MICROSOFT_RATINGS
         if name in said.properties
     ]
-    if said.exif is not None and said.exif.rating is not None:
-        given.append((0, said.exif.rating))
-    elif said.exif is not None and said.exif.percent is not None:
-        given.append((0, _stars_of_percent(said.exif.percent)))
+    exif = said.exif or ExifRating()
+    if exif.rating is not None:
+        given.append((0, exif.rating))
+    # A 0 of somebody's may say nothing, and the percentage all. Over stars of ours it says "unrated".
+    if exif.percent is not None and (exif.rating is None or (exif.rating == 0 and _our_stars(said) is None)):
+        given.append((0, _stars_of_percent(exif.percent)))
     return given
 
 
