@@ -13,6 +13,7 @@ from dpiqa_desktop.engine.companions import companions, group_by_photo, stems_cl
         ("IMG_1.JPG", ["IMG_1.CR2", "IMG_1.heic"], ["IMG_10.JPG", "IMG_1 (2).JPG", "AIMG_1.CR2"]),
         ("IMG_1.cr2", ["IMG_1.xmp", "IMG_1.CR2.xmp", "IMG_1.cr2.XMP"], ["IMG_10.xmp", "IMG_1.NEF.xmp"]),
         ("IMG_1.CR2", ["IMG_1.pp3", "IMG_1.CR2.pp3", "IMG_1.CR2.dop", "IMG_1.vrd"], ["IMG_10.CR2.pp3"]),
+        ("IMG_1.JPG", ["IMG_1.ARQ", "IMG_1.acr", "IMG_1.arp"], ["IMG_1.psd"]),
         ("IMG_1.JPG", ["IMG_1.WAV", "IMG_1.thm", "IMG_1.AAE"], ["IMG_1.txt", "IMG_1.db", "IMG_1"]),
         ("IMG_1.HEIC", ["IMG_1.MOV"], ["IMG_2.MOV", "IMG_1.mp4"]),
         ("IMG_1.NEF", [], ["IMG_1.MOV"]),

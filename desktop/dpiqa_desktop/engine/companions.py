@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable
 
 # fmt: off
 RAW_SUFFIXES = frozenset({
-    ".3fr", ".arw", ".bay", ".cap", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".gpr", ".iiq",
-    ".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".ptx", ".raf", ".raw", ".rw2",
-    ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+    ".3fr", ".arq", ".arw", ".bay", ".cap", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".gpr",
+    ".iiq", ".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".ptx", ".raf", ".raw",
+    ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
 })
 # fmt: on
 """What cameras call the files that only they and raw converters write."""
@@ -20,8 +20,11 @@ _WITH_MOTION = frozenset([".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".
 _PHOTO_SUFFIXES = (
     RAW_SUFFIXES | _WITH_MOTION | frozenset([".avif", ".bmp", ".jxl", ".png", ".tif", ".tiff", ".webp"])
 )
-# Edits (XMP, RawTherapee, DxO, ON1, Canon's two), Apple's edits, a video's or RAW's preview, a voice note.
-_ATTACHED_SUFFIXES = frozenset([".xmp", ".pp3", ".dop", ".on1", ".vrd", ".dr4", ".aae", ".thm", ".wav"])
+# Edits (XMP, what Adobe puts beside it, RawTherapee, DxO, ON1, Canon's two, Apple's), a video's or RAW's
+# preview, a voice note.
+_ATTACHED_SUFFIXES = frozenset(
+    [".xmp", ".acr", ".arp", ".pp3", ".dop", ".on1", ".vrd", ".dr4", ".aae", ".thm", ".wav"]
+)
 _MOTION_SUFFIX = ".mov"
 # darktable's name for the edits of a photo's second version: IMG_1_01.CR2.xmp beside IMG_1.CR2.
 _DUPLICATE = re.compile(r"(.+)_\d{2,}(\.[^.]+)", re.DOTALL)
