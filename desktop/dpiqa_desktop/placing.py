@@ -54,6 +54,10 @@ class GoneError(PlacingError):
     """The file is under neither of its names, though both folders are there: somebody removed it."""
 
 
+class StaysError(PlacingError):
+    """The file is where it was, and what is under its new name stays: only the user knows what it is."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """What a file looked like.
@@ -193,20 +197,25 @@ def remove_source(step: Step) -> None:
 def put_back(step: Step) -> None:
     """Make it so that the file is at its source only, however far the step had got.
 
-    Removes the target only if the source is there and is the same file or has the same content; or if the
-    target is the empty file that holds a name.
+    Removes the target only if it came from there (``_came_from``), or is the empty file that holds a name.
 
     Raises:
         GoneError: the file is in neither place.
+        StaysError: the file is at its source, and something else may be at the target.
         PlacingError: it could not be put back and is at the target.
     """
     with _blaming(step.target):
         _discard_temporaries(step)
     there = look(step.target)
     if look(step.source) is not None:
-        if there is not None and (there.size == 0 or same_content(step.source, step.target)):
-            with _blaming(step.target):
-                os.unlink(step.target)
+        if there is None:
+            return
+        if there.size > 0 and not _came_from(step, there):
+            raise StaysError(
+                step.target, f"stays: it may be another file, or an older version, than {step.source}"
+            )
+        with _blaming(step.target):
+            os.unlink(step.target)
         return
     if there is None:
         if os.path.isdir(os.path.dirname(step.source)) and os.path.isdir(os.path.dirname(step.target)):
@@ -218,6 +227,36 @@ def put_back(step: Step) -> None:
     if not back.before.same_content(there):
         raise PlacingError(step.target, "has been changed since and stays there")
     remove_source(place(back))
+
+
+def _came_from(step: Step, there: Seen) -> bool:
+    """Whether what is at the target was placed there from the source, which is there still or anew."""
+    with _blaming(step.target):
+        if _is_one_file(step.source, step.target):
+            return True
+        # Without a copy it would be the one file. Of a killed run only the content can tell that it made one.
+        if step.after is None and not step.keep and not _needs_copy(step):
+            return False
+    if same_content(step.source, step.target):
+        return True
+    # The copy that we have just made of what somebody has replaced by a new version.
+    just_copied = step.ctime_ns is not None and there.same_content(step.after)
+    return just_copied and sha256_of(step.target) == step.sha256
+
+
+def _needs_copy(step: Step) -> bool:
+    """Whether the target is on another file system, which only trying tells for certain."""
+    beside = os.path.join(os.path.dirname(step.target), step.temporary)
+    try:
+        os.link(step.source, beside)
+    except OSError as error:
+        if error.errno in _UNSUPPORTED | {errno.EMLINK}:
+            return os.lstat(step.source).st_dev != os.lstat(step.target).st_dev
+        if error.errno == errno.EXDEV:
+            return True
+        raise
+    os.unlink(beside)
+    return False
 
 
 def check_removable(step: Step) -> None:

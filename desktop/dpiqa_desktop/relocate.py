@@ -15,7 +15,7 @@ from dpiqa_desktop import placing
 from dpiqa_desktop.journal import Entry, Journal, State
 from dpiqa_desktop.metadata.targets import name_of_all
 from dpiqa_desktop.organise import NotDone, Operation, Plan, PlannedPhoto, next_free
-from dpiqa_desktop.placing import GoneError, NameTakenError, PlacingError, Step
+from dpiqa_desktop.placing import GoneError, NameTakenError, PlacingError, StaysError, Step
 from dpiqa_desktop.process_lock import LockError, writing_alone
 from dpiqa_plugin.errors import UsageError
 
@@ -166,9 +166,11 @@ def _transfer_alone(
         if problems:
             if isinstance(error, PlacingError):
                 last = problems[-1]
-                reason = (
-                    f"{error.reason}; {last.path} {last.reason}; the next run or undo tries to put it back"
-                )
+                reason = f"{error.reason}; {last.path} {last.reason}"
+                if all(isinstance(problem, StaysError) for problem in problems):
+                    journal.set_state(entry, abandoned)
+                else:
+                    reason += "; the next run or undo tries to put it back"
                 raise PlacingError(error.path, reason) from error
             raise
         journal.set_state(entry, abandoned)
@@ -213,7 +215,7 @@ def _recover(journal: Journal) -> Iterator[NotDone]:
         except PlacingError as error:
             problems = [error]
         yield from (NotDone(problem.path, problem.reason) for problem in problems)
-        if all(isinstance(problem, GoneError) for problem in problems):
+        if all(isinstance(problem, (GoneError, StaysError)) for problem in problems):
             journal.set_state(entry, settled)
     _remove_empty_folders(journal)
 

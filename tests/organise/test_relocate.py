@@ -399,7 +399,7 @@ def test_a_rating_that_is_written_during_a_move_is_not_lost(kind, back, photos, 
 def test_what_another_program_saves_during_a_move_is_not_removed(kind, photos, out, journal):
     """It keeps the size and the time, as many do."""
     photo = photos / "a.cr2"
-    before = photo.stat()
+    before, old = photo.stat(), photo.read_bytes()
 
     def save():
         new = photos / "new"
@@ -412,3 +412,38 @@ def test_what_another_program_saves_during_a_move_is_not_removed(kind, photos, o
     assert "was changed while it was being moved" in reasons["a.cr2"]
     assert photo.read_bytes() == b"#" * before.st_size
     assert _names(photos) == sorted(NAMES)
+    # A copy of the old version goes. The old version itself may be the only one: it stays, and is named.
+    assert _names(out) == ([] if kind == "other" else ["a.cr2"])
+    if kind != "other":
+        assert (out / "a.cr2").read_bytes() == old
+        assert f"{out / 'a.cr2'} stays" in reasons["a.cr2"]
+    assert list(recover(journal)) == []
+    assert journal.latest() is None
+
+
+class DyingDisk(Disk):
+    """Stands for a process that is killed when it wants to give the first file its new name."""
+
+    def _as_this_kind(self, name, real, *args, **kwargs):
+        if name == "link" or self.forever:
+            self.forever = True
+            raise KeyboardInterrupt
+        return super()._as_this_kind(name, real, *args, **kwargs)
+
+
+@pytest.mark.parametrize("kind", ["links", "no links"])
+@pytest.mark.parametrize("same", [True, False])
+def test_what_somebody_put_there_after_a_kill_stays(kind, same, photos, out, journal):
+    before = contents(photos)
+    with on(DyingDisk(kind)), pytest.raises(KeyboardInterrupt):
+        list(apply(_plan(photos, out, "a.jpg"), journal))
+    if same:
+        shutil.copy2(photos / "a.jpg", out / "a.jpg")
+    else:
+        (out / "a.jpg").write_bytes(b"theirs")
+    theirs = contents(out)
+    with on(Disk(kind)):
+        assert "stays" in _reasons(recover(journal))["a.jpg"]
+        assert list(recover(journal)) == []
+    assert contents(out) == theirs
+    assert contents(photos) == before
