@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from dpiqa_desktop.engine.companions import companions, group_by_photo, stems_claimed
+from dpiqa_desktop.engine.companions import companions, group_by_photo, is_photo, stem, stems_claimed
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,15 @@ def test_a_sidecar_without_a_photo_claims_its_name():
     assert stems_claimed("a.CR2.xmp") == {"a", "a.CR2"}
     assert stems_claimed("a.CR2") == {"a"}
     assert stems_claimed("a.txt") == {"a.txt"}
+
+
+def test_one_photo_is_the_same_by_itself_as_among_all():
+    stems = ["a", "a.CR2", "a_01", "a_01.jpg", "ab", "é", "e\u0301", "e"]
+    suffixes = [".jpg", ".JPG", ".CR2", ".xmp", ".jpg.xmp", ".CR2.xmp", "_01.jpg.xmp", ".mov", ".txt"]
+    names = sorted({start + suffix for start in stems for suffix in suffixes})
+    groups = group_by_photo(names)
+    photos = [name for name in names if is_photo(name)]
+    assert photos
+    assert {photo: companions(photo, names) for photo in photos} == {
+        photo: groups[stem(photo)] for photo in photos
+    }

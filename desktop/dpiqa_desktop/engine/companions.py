@@ -38,7 +38,10 @@ def companions(path: str, names: Iterable[str]) -> tuple[str, ...]:
         names: of the files in its folder; no folders among them.
     """
     folder, name = os.path.split(path)
-    members = group_by_photo({*names, name}, (name,))[stem(name)]
+    start = composed(stem(name))
+    # Those of its files, and of all photos that could have a better claim to one of them, begin so.
+    near = {other for other in names if composed(other).startswith(start)}
+    members = group_by_photo({*near, name}, (name,))[stem(name)]
     return tuple(os.path.join(folder, member) for member in members)
 
 

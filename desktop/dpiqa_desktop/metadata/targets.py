@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from dpiqa_desktop.engine.companions import companions, group_by_photo, is_photo, stem
@@ -104,24 +105,28 @@ class Listing:
         """
         folder, name = os.path.split(photo)
         with self._lock:
-            known = self._folders.pop(folder, None) or _Folder.of(folder)
+            known = self._folders.pop(folder, None) or _Folder(folder)
             self._folders[folder] = known
             if len(self._folders) > _FOLDERS_AT_HAND:
                 del self._folders[next(iter(self._folders))]
-        if is_photo(name):
-            return known.by_stem.get(stem(name), (name,))
-        return tuple(map(os.path.basename, companions(photo, known.names)))
+            return known.files_of(name)
 
 
-@dataclass(frozen=True)
 class _Folder:
-    names: list[str]
-    by_stem: dict[str, tuple[str, ...]]
+    def __init__(self, folder: str) -> None:
+        self._names = os.listdir(folder or ".")
+        self._asked = False
 
-    @classmethod
-    def of(cls, folder: str) -> _Folder:
-        names = os.listdir(folder or ".")
-        return cls(names, group_by_photo(names))
+    def files_of(self, name: str) -> tuple[str, ...]:
+        if self._asked and is_photo(name):
+            return self._by_stem.get(stem(name), (name,))
+        # Who asks for one photo only does not wait until thousands are sorted.
+        self._asked = True
+        return companions(name, self._names)
+
+    @cached_property
+    def _by_stem(self) -> dict[str, tuple[str, ...]]:
+        return group_by_photo(self._names)
 
 
 def names_to_lock(photo: str) -> set[str]:
