@@ -116,6 +116,19 @@ def test_ratings_in_files_stay_and_those_of_the_window_are_written(qtbot, make_p
     assert [one.text(prop.OUR_RATING) for one in said] == [None, None, None, "3", None]
 
 
+def test_a_reject_leaves_stars_of_yours_that_are_written(qtbot, make_photos, settings, shown):
+    (path,) = make_photos(1)
+    item = PhotoItem(path, 0.5, 3, mark=Mark(5))
+    first = shown(WriteDialog([item], READY, settings))
+    click(qtbot, first.do_button)
+    wait_for(qtbot, first, "done")
+    again = shown(WriteDialog([item.but(mark=Mark(5, "rejected"))], READY, settings))
+    assert "in 1 your own rating stays" in again.text.text()
+    assert not again.do_button.isEnabled()
+    said = said_by_photo(path)
+    assert (said.text(prop.RATING), said.exif.rating) == ("5", 5)
+
+
 def test_every_failure_comes_first_with_its_reason(qtbot, make_photos, settings, shown):
     paths = make_photos(3)
     os.remove(paths[2])

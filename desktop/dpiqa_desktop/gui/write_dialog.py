@@ -91,7 +91,7 @@ def is_rated(item: PhotoItem) -> bool:
 def _by_photographer(verdict: Verdict, item: PhotoItem) -> Verdict:
     stars = -1 if item.mark.flag == "rejected" else item.mark.stars or 0
     # A threshold or a burst rejects many at a time, whatever their files say; stars are given to one photo.
-    given = item.mark.stars is not None
+    given = item.mark.stars is not None and item.mark.flag != "rejected"
     return replace(verdict, stars=stars, rating_by="photographer", replaces_rating=given)
 
 
