@@ -265,7 +265,7 @@ def test_a_store_that_cannot_be_used_costs_no_score(shoot, capsys):
     assert main([str(shoot)]) == 0
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 3
-    assert f"notice: the score store {default_database()} is damaged: " in err
+    assert f"notice: the score store {default_database()} cannot be used: " in err
     assert "Move it elsewhere to begin a new one" in err
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
+import time
 from contextlib import closing
 
 import pytest
 
-from dpiqa_desktop.engine.marks import Mark, Marks
-from dpiqa_desktop.engine.store import Store
+from dpiqa_desktop.engine.marks import UNMARKED, Mark, Marks, changed_since
+from dpiqa_desktop.engine.store import Store, file_state
 from dpiqa_plugin.errors import StoreError
 
 
@@ -83,3 +86,110 @@ def test_all_marks_are_kept_or_none(database, tmp_path):
         assert marks.all_below(str(tmp_path)) == {}
         marks.set({good: Mark(2)})
         assert marks.all_below(str(tmp_path)) == {good: Mark(2)}
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "shoot" / "a.jpg"
+    path.parent.mkdir()
+    path.write_bytes(b"first photo")
+    return path
+
+
+def _only(marks, photo):
+    return marks.all_below(str(photo.parent)).get(str(photo))
+
+
+def test_a_mark_of_a_file_that_others_have_changed_is_shown_and_does_not_count(database, photo):
+    with closing(Marks(database)) as marks:
+        marks.set({str(photo): Mark(2, "rejected")})
+        photo.write_bytes(b"another photo")
+        outdated = Mark(2, "rejected", outdated=True)
+        assert _only(marks, photo) == outdated
+        assert outdated.in_force == UNMARKED
+        # Also for those who have known it since before.
+        assert marks.as_they_stand({str(photo): Mark(2, "rejected")}) == {str(photo): outdated}
+        marks.set({str(photo): outdated})  # as undoing does
+        assert _only(marks, photo) == outdated
+        marks.set({str(photo): Mark(2, "rejected")})
+        assert _only(marks, photo) == Mark(2, "rejected")
+
+
+def test_only_the_time_of_a_file_tells_that_another_has_its_name(database, photo):
+    with closing(Marks(database)) as marks:
+        marks.set({str(photo): Mark(flag="rejected")})
+        size, modified = file_state(str(photo)).size, file_state(str(photo)).mtime_ns
+        photo.write_bytes(b"other photo")
+        assert file_state(str(photo)).size == size
+        os.utime(photo, ns=(modified + 1, modified + 1))
+        assert _only(marks, photo).outdated
+
+
+def test_of_what_a_changed_file_says_itself_only_the_pick_is_shown(database, photo):
+    with closing(Marks(database)) as marks:
+        for mark, left in (
+            (Mark(2), None),
+            (Mark(flag="rejected"), None),
+            (Mark(2, "picked"), Mark(flag="picked", outdated=True)),
+        ):
+            marks.set({str(photo): mark})
+            marks.set_written({str(photo): mark}, True)
+            assert _only(marks, photo) == mark
+            with photo.open("ab") as file:
+                file.write(b"rated by another program")
+            assert _only(marks, photo) == left
+
+
+def test_a_mark_given_since_is_not_taken_for_written(database, photo):
+    with closing(Marks(database)) as marks:
+        marks.set({str(photo): Mark(2)})
+        marks.set({str(photo): Mark(3)})
+        marks.set_written({str(photo): Mark(2)}, True)
+        photo.write_bytes(b"changed by another program")
+        assert _only(marks, photo) == Mark(3, outdated=True)
+
+
+def test_a_mark_goes_along_with_our_own_changes_of_its_file_only(database, photo):
+    with closing(Store(database)) as store, closing(Marks(database)) as marks:
+        marks.set({str(photo): Mark(2)})
+        for content, ours in ((b"photo with score", True), (b"changed by others", False), (b"score", True)):
+            was = file_state(str(photo))
+            photo.write_bytes(content)
+            if ours:
+                store.carry_over(str(photo), was, file_state(str(photo)), b"before", b"after")
+            assert _only(marks, photo) == Mark(2, outdated=content != b"photo with score")
+
+
+def test_marks_of_earlier_versions_are_shown_and_do_not_count(database, photo):
+    database.parent.mkdir()
+    with closing(sqlite3.connect(database)) as connection:
+        # As they were made before they knew their file.
+        connection.execute(
+            "CREATE TABLE marks (path BLOB PRIMARY KEY, stars INTEGER, flag TEXT) WITHOUT ROWID"
+        )
+        connection.execute("INSERT INTO marks VALUES (?, 2, 'rejected')", (os.fsencode(photo),))
+        connection.commit()
+    Store(database).close()
+    with closing(Marks(database)) as marks:
+        assert _only(marks, photo) == Mark(2, "rejected", outdated=True)
+
+
+def test_what_is_forgotten_is_told(database, photo):
+    with closing(Marks(database)) as marks:
+        marks.set({str(photo): Mark(2)})
+        assert marks.forget([str(photo), "b.jpg"]) == {str(photo): Mark(2)}
+        assert _only(marks, photo) is None
+
+
+def test_a_change_is_seen_although_its_time_was_set_back(photo, tmp_path):
+    before = time.time_ns()
+    assert not changed_since([str(tmp_path / "gone.xmp")], before)
+    time.sleep(0.02)  # file systems take the time from a clock that moves every few milliseconds
+    state = file_state(str(photo))
+    photo.write_bytes(b"other photo")
+    os.utime(photo, ns=(state.mtime_ns, state.mtime_ns))
+    if os.name != "nt":
+        assert changed_since([str(photo)], before)
+    shutil.copyfile(photo, tmp_path / "a.xmp")
+    assert changed_since([str(tmp_path / "gone.xmp"), str(tmp_path / "a.xmp")], before)
+    assert not changed_since([str(photo), str(tmp_path / "a.xmp")], time.time_ns())

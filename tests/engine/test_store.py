@@ -120,7 +120,7 @@ def test_a_newer_version_s_store_is_left_alone(database):
     with sqlite3.connect(database) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreError, match=r"newer version of dpiqa .*: update dpiqa$"):
+    with pytest.raises(StoreError, match=r"newer version of dpiqa .*\. Update dpiqa$"):
         Store(database)
 
 

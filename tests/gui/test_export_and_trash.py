@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import os
+from contextlib import closing
 
 import pytest
 from makers.photos import save_photo
 from PySide6.QtCore import Qt
 
-from dpiqa_desktop.engine.marks import Mark
+from dpiqa_desktop.engine.marks import Mark, Marks
 from dpiqa_desktop.engine.stars import Thresholds
+from dpiqa_desktop.engine.store import default_database
 from dpiqa_desktop.gui.bridge import Ready
 from dpiqa_desktop.gui.export import CsvExport, copy_picks_dialog, move_rejects_dialog
 from dpiqa_desktop.gui.photo_item import PhotoItem
@@ -218,6 +220,60 @@ def test_what_is_in_the_trash_comes_back_as_it_was(qtbot, shoot, shown, trash):
     assert sorted(returned) == sorted(done)
     assert names(trash) == ["IMG_1.jpg"]
     assert names(trash.parent / "info") == []
+
+
+@pytest.fixture
+def kept():
+    """The marks that the window keeps."""
+    with closing(Marks(default_database())) as marks:
+        yield marks
+
+
+def kept_items(kept, folder):
+    marks = kept.all_below(str(folder))
+    return [PhotoItem(str(path), mark=marks.get(str(path), Mark())) for path in sorted(folder.glob("*.jpg"))]
+
+
+def test_a_new_photo_under_the_name_of_one_in_the_trash_is_not_rejected(qtbot, shoot, shown, trash, kept):
+    path = shoot / "IMG_1.jpg"
+    kept.set({str(path): REJECTED, str(shoot / "IMG_1.CR2"): Mark(3), str(shoot / "IMG_2.jpg"): PICKED})
+    dialog = shown(trash_dialog(kept_items(kept, shoot)))
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    assert kept.all_below(str(shoot)) == {str(shoot / "IMG_2.jpg"): PICKED}
+    save_photo(path, 7)
+    assert kept_items(kept, shoot)[0].mark == Mark()
+    path.unlink()
+    click(qtbot, dialog.back_button)
+    wait_for(qtbot, dialog, "taken back")
+    assert kept.all_below(str(shoot)) == {
+        str(path): REJECTED, str(shoot / "IMG_1.CR2"): Mark(3), str(shoot / "IMG_2.jpg"): PICKED,
+    }  # fmt: skip
+
+
+def test_a_photo_that_took_the_place_of_a_rejected_one_stays(qtbot, shoot, tmp_path, shown, trash, kept):
+    kept.set({str(shoot / f"IMG_{number}.jpg"): REJECTED for number in (2, 3)})
+    known_before = kept_items(kept, shoot)
+    save_photo(shoot / "IMG_2.jpg", 7)
+    for items in (known_before, kept_items(kept, shoot)):
+        for dialog in (
+            shown(trash_dialog(items)),
+            shown(move_rejects_dialog(items, str(shoot), str(tmp_path / "to"))),
+        ):
+            first = dialog.table.rows.data(dialog.table.rows.index(0, 0), Qt.ItemDataRole.UserRole)
+            assert (first.kind, os.path.basename(first.path)) == ("failed", "IMG_2.jpg")
+            assert "again" in first.text
+            assert dialog.table.rows.rowCount() == 2
+    dialog = shown(trash_dialog(items))
+    save_photo(shoot / "IMG_3.jpg", 8)  # while it asks
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    assert {"IMG_2.jpg", "IMG_3.jpg"} <= set(names(shoot))
+    kept.set({str(shoot / "IMG_2.jpg"): REJECTED})
+    dialog = shown(trash_dialog(kept_items(kept, shoot)))
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    assert names(shoot) == ["IMG_1.CR2", "IMG_1.jpg", "IMG_1.xmp", "IMG_3.jpg"]
 
 
 def test_what_comes_back_from_the_trash_replaces_nothing(qtbot, shoot, shown, trash):

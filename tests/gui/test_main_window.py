@@ -505,6 +505,33 @@ def test_what_was_written_is_undone_and_redone_by_key(scored, qtbot):
     assert _stars(scored) == [None] * 5
 
 
+def test_stars_are_written_over_a_rating_made_elsewhere_only_if_given_anew(scored, qtbot):
+    path = scored.photos.item_at(1).path
+    _click(qtbot, scored, 1)
+    _press(qtbot, "4")
+    _press(qtbot, "S", Qt.KeyboardModifier.ControlModifier)
+    _carry_out(qtbot, "done")
+    assert _rating(path) == 4
+    content = Path(path).read_bytes()
+    Path(path).write_bytes(re.sub(rb"(xmp:Rating(?:=.|>))4", rb"\g<1>5", content))
+    assert _rating(path) == 5
+    _press(qtbot, "S", Qt.KeyboardModifier.ControlModifier)
+    dialog = _dialog(WorkDialog)
+    qtbot.waitUntil(lambda: dialog.phase == "planned", timeout=SCORED_MS)
+    if dialog.do_button.isEnabled():
+        _carry_out(qtbot, "done")
+    else:
+        dialog.close()
+        _wait_for_window(qtbot, scored)
+    assert _rating(path) == 5
+    steps = scored.undo_stack.count()
+    _press(qtbot, "4")
+    assert scored.undo_stack.count() == steps, "nothing that can be seen has changed"
+    _press(qtbot, "S", Qt.KeyboardModifier.ControlModifier)
+    _carry_out(qtbot, "done")
+    assert _rating(path) == 4
+
+
 def _carry_out(qtbot, phase):
     """Say yes in the dialog that is open, and close it when it is done."""
     dialog = _dialog(WorkDialog)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import piexif
@@ -11,7 +14,7 @@ import pytest
 from makers.photos import save_photo
 from PySide6.QtCore import QSettings, Qt
 
-from dpiqa_desktop.engine.marks import Mark
+from dpiqa_desktop.engine.marks import Mark, Marks
 from dpiqa_desktop.engine.store import default_database
 from dpiqa_desktop.gui.bridge import Ready
 from dpiqa_desktop.gui.outcome_table import Row
@@ -20,7 +23,8 @@ from dpiqa_desktop.gui.settings import Settings
 from dpiqa_desktop.gui.work_dialog import WorkDialog
 from dpiqa_desktop.gui.write_dialog import WriteDialog, take_back_dialog
 from dpiqa_desktop.metadata import properties as prop
-from dpiqa_desktop.metadata.read import said_by_photo
+from dpiqa_desktop.metadata import xmp
+from dpiqa_desktop.metadata.read import said_by_photo, said_by_sidecar
 
 READY = Ready("dpiqa_lite", "on the processor", "dpiqa_lite-6f6364567c73", False, (0.0, 1.0))
 
@@ -104,7 +108,8 @@ def test_ratings_in_files_stay_and_those_of_the_window_are_written(qtbot, make_p
     paths = make_photos(5)
     for rated in (paths[0], paths[1], paths[4]):
         piexif.insert(piexif.dump({"0th": {piexif.ImageIFD.Rating: 5}}), rated)
-    marks = [Mark(), Mark(2), Mark(4, "rejected"), Mark(None, "picked"), Mark(None, "rejected")]
+    given = Mark(2, stars_at=time.time_ns())
+    marks = [Mark(), given, Mark(4, "rejected"), Mark(None, "picked"), Mark(None, "rejected")]
     items = [PhotoItem(path, 0.5, 3, mark=mark) for path, mark in zip(paths, marks, strict=True)]
     dialog = shown(WriteDialog(items, READY, settings))
     assert "in 2 your own rating stays" in dialog.text.text()
@@ -118,15 +123,104 @@ def test_ratings_in_files_stay_and_those_of_the_window_are_written(qtbot, make_p
 
 def test_a_reject_leaves_stars_of_yours_that_are_written(qtbot, make_photos, settings, shown):
     (path,) = make_photos(1)
-    item = PhotoItem(path, 0.5, 3, mark=Mark(5))
+    item = PhotoItem(path, 0.5, 3, mark=Mark(5, stars_at=time.time_ns()))
     first = shown(WriteDialog([item], READY, settings))
     click(qtbot, first.do_button)
     wait_for(qtbot, first, "done")
-    again = shown(WriteDialog([item.but(mark=Mark(5, "rejected"))], READY, settings))
+    again = shown(WriteDialog([item.but(mark=replace(item.mark, flag="rejected"))], READY, settings))
     assert "in 1 your own rating stays" in again.text.text()
     assert not again.do_button.isEnabled()
     said = said_by_photo(path)
     assert (said.text(prop.RATING), said.exif.rating) == ("5", 5)
+
+
+@pytest.fixture
+def kept():
+    """The marks that the window keeps."""
+    with closing(Marks(default_database())) as marks:
+        yield marks
+
+
+def kept_items(kept, *paths):
+    marks = kept.all_below(os.path.dirname(paths[0]))
+    return [PhotoItem(path, 0.5, 3, mark=marks.get(path, Mark())) for path in paths]
+
+
+def write_all(qtbot, shown, items, settings):
+    dialog = shown(WriteDialog(items, READY, settings))
+    if dialog.do_button.isEnabled():
+        click(qtbot, dialog.do_button)
+        wait_for(qtbot, dialog, "done")
+    return dialog
+
+
+def rate_elsewhere(path, stars):
+    piexif.insert(piexif.dump({"0th": {piexif.ImageIFD.Rating: stars}}), path)
+
+
+def ratings_of(path):
+    said = said_by_photo(path)
+    return said.text(prop.RATING), said.exif.rating
+
+
+def given(stars):
+    return Mark(stars, stars_at=time.time_ns())
+
+
+def test_a_rating_given_elsewhere_since_ours_was_written_stays(qtbot, make_photos, settings, shown, kept):
+    (path,) = make_photos(1)
+    kept.set({path: given(2)})
+    known_before = kept_items(kept, path)
+    write_all(qtbot, shown, known_before, settings)
+    assert ratings_of(path) == ("2", 2)
+    assert kept_items(kept, path)[0].mark == Mark(2), "our own change takes the mark along"
+    rate_elsewhere(path, 5)
+    for items in (known_before, kept_items(kept, path)):
+        write_all(qtbot, shown, items, settings)
+        assert ratings_of(path)[1] == 5
+    assert kept_items(kept, path)[0].mark == Mark(), "the file says more than it does"
+    kept.set({path: given(2)})
+    write_all(qtbot, shown, kept_items(kept, path), settings)
+    assert ratings_of(path) == ("2", 2)
+
+
+def test_stars_that_were_not_written_are_shown_and_replace_no_rating_given_since(
+    qtbot, make_photos, settings, shown, kept
+):
+    path, other = make_photos(2)
+    kept.set({path: given(2), other: given(1)})
+    known_before = kept_items(kept, path, other)
+    os.remove(path)
+    save_photo(path, 9)  # another photo, of another card
+    rate_elsewhere(path, 5)
+    before = Path(path).read_bytes()
+    for items in (known_before, kept_items(kept, path, other)):
+        dialog = write_all(qtbot, shown, items, settings)
+        assert [row.path for row in rows(dialog) if row.kind == "failed"] == [path]
+        assert "again" in rows(dialog)[0].text
+        assert Path(path).read_bytes() == before
+    assert ratings_of(other) == ("1", 1)
+    assert kept_items(kept, path)[0].mark == Mark(2, outdated=True)
+
+
+def test_stars_replace_no_rating_that_a_sidecar_got_since(qtbot, tmp_path, settings, shown, kept):
+    raw = tmp_path / "a.CR2"
+    raw.write_bytes(b"raw")
+    rated = xmp_packet(5)
+    (tmp_path / "a.xmp").write_bytes(xmp_packet(4))
+    kept.set({str(raw): given(2)})
+    time.sleep(0.02)  # file systems take the time from a clock that moves every few milliseconds
+    (tmp_path / "a.xmp").write_bytes(rated)
+    dialog = write_all(qtbot, shown, kept_items(kept, str(raw)), settings)
+    assert "your own rating stays" in rows(dialog)[0].text
+    assert said_by_sidecar(str(tmp_path / "a.xmp")).text(prop.RATING) == "5"
+    kept.set({str(raw): given(2)})
+    write_all(qtbot, shown, kept_items(kept, str(raw)), settings)
+    assert said_by_sidecar(str(tmp_path / "a.xmp")).text(prop.RATING) == "2"
+
+
+def xmp_packet(rating):
+    return xmp.edit(xmp.EMPTY_SIDECAR, {prop.RATING: str(rating)})
 
 
 def test_every_failure_comes_first_with_its_reason(qtbot, make_photos, settings, shown):

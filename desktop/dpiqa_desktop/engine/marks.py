@@ -1,4 +1,9 @@
-"""What the photographer said of photos in this program, kept at once: in the score store's database."""
+"""What the photographer said of photos in this program, kept at once: in the score store's database.
+
+A mark is given to a photo, not to a path for ever: with it is kept what tells its file, size and time. Our
+own changes of a file take the mark along, see ``Store.carry_over`` and ``Journal.set_state``. After anybody
+else's nobody knows whether it is the same photo: then the mark is outdated.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +11,19 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from dpiqa_plugin.errors import StoreError
+from dpiqa_desktop.engine.store import FileState, file_state, path_key, prepare, store_error, transaction
+from dpiqa_plugin.errors import PhotoError
 
 Flag = Literal["picked", "rejected"]
 
 # The window waits for it: another process holds the lock for a batch's commit, which takes milliseconds.
 _BUSY_SECONDS = 2
-_TABLE = """
-CREATE TABLE IF NOT EXISTS marks (path BLOB PRIMARY KEY, stars INTEGER, flag TEXT) WITHOUT ROWID
-"""
+_COLUMNS = "path, stars, flag, size, mtime_ns, stars_at, written"
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,32 @@ class Mark:
     Attributes:
         stars: 0 to 5; None if not rated here.
         flag: None if neither picked nor rejected.
+        stars_at: when the stars were given, ns since 1970; None if unknown. Stars that were given replace a
+            rating in the photo's files only as long as nobody has changed these since.
+        outdated: others have changed the file since: it may be another photo. To be shown, no more.
     """
 
     stars: int | None = None
     flag: Flag | None = None
+    stars_at: int | None = field(default=None, compare=False)
+    outdated: bool = False
+
+    @property
+    def in_force(self) -> Mark:
+        """What of it counts: nothing if it is outdated."""
+        return UNMARKED if self.outdated else self
+
+
+UNMARKED = Mark()
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A mark as it is kept: of which file, and whether the photo's files say it, too."""
+
+    mark: Mark
+    state: FileState | None
+    written: bool
 
 
 class Marks:
@@ -60,40 +86,75 @@ class Marks:
                 self._connection = None
 
     def all_below(self, folder: str) -> dict[str, Mark]:
-        """Return the marks of photos in a folder and those below it, or of one photo.
+        """Return the marks of photos in a folder and those below it, or of one photo, as they stand now.
 
         Paths begin with ``folder`` as it is given, as the scan's do.
         """
-        key = _key(folder)
+        key = path_key(folder)
         inside = os.fsencode(os.path.join(os.fsdecode(key), ""))
         behind = inside[:-1] + bytes([inside[-1] + 1])  # the first that does not begin so
         with self._connected() as connection:
             rows = connection.execute(
-                "SELECT path, stars, flag FROM marks WHERE path = ? OR (path > ? AND path < ?)",
+                f"SELECT {_COLUMNS} FROM marks WHERE path = ? OR (path > ? AND path < ?)",
                 (key, inside, behind),
             ).fetchall()
+        found = {
+            os.path.join(folder, os.fsdecode(path[len(inside) :])) if path != key else folder: _kept(*row)
+            for path, *row in rows
+        }
+        standing = {path: _as_it_stands(path, kept) for path, kept in found.items()}
+        return {path: mark for path, mark in standing.items() if mark != UNMARKED}
+
+    def as_they_stand(self, marks: Mapping[str, Mark]) -> dict[str, Mark]:
+        """Return marks that were read or given some time ago as they stand now.
+
+        Those that are not kept, or not yet, are returned as they are.
+        """
+        if not self._database.exists():
+            return dict(marks)
+        with self._connected() as connection:
+            kept = {path: found for path in marks if (found := _find(connection, path)) is not None}
         return {
-            os.path.join(folder, os.fsdecode(path[len(inside) :])) if path != key else folder: Mark(
-                stars, flag
-            )
-            for path, stars, flag in rows
+            path: _as_it_stands(path, kept[path])
+            if path in kept and _says(kept[path].mark) == _says(mark)
+            else mark
+            for path, mark in marks.items()
         }
 
     def set(self, marks: Mapping[str, Mark]) -> None:
-        """Keep the marks of these photos, all or none; a mark that says nothing is forgotten."""
-        with self._connected() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                connection.executemany(
-                    "INSERT OR REPLACE INTO marks VALUES (?, ?, ?)",
-                    [(_key(path), mark.stars, mark.flag) for path, mark in marks.items()],
-                )
-                connection.execute("DELETE FROM marks WHERE stars IS NULL AND flag IS NULL")
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        """Keep the marks of these photos, given to the files as they are now, all or none.
+
+        A mark that says nothing is forgotten; one that is outdated stays so.
+        """
+        rows = []
+        for path, mark in marks.items():
+            state = None if mark.outdated else _state(path)
+            size, mtime_ns = (state.size, state.mtime_ns) if state else (None, None)
+            rows.append((path_key(path), mark.stars, mark.flag, size, mtime_ns, mark.stars_at))
+        with self._connected() as connection, transaction(connection):
+            connection.executemany(
+                f"INSERT OR REPLACE INTO marks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, 0)", rows
+            )
+            connection.execute("DELETE FROM marks WHERE stars IS NULL AND flag IS NULL")
+
+    def set_written(self, marks: Mapping[str, Mark], written: bool) -> None:
+        """Keep whether the photos' files say what these marks say; others that were given since are not."""
+        with self._connected() as connection, transaction(connection):
+            connection.executemany(
+                "UPDATE marks SET written = ? WHERE path = ? AND stars IS ? AND flag IS ?",
+                [(written, path_key(path), mark.stars, mark.flag) for path, mark in marks.items()],
+            )
+
+    def forget(self, paths: Iterable[str]) -> dict[str, Mark]:
+        """Forget the marks of photos that are gone; return what they were."""
+        forgotten = {}
+        with self._connected() as connection, transaction(connection):
+            for path in paths:
+                kept = _find(connection, path)
+                if kept is not None:
+                    forgotten[path] = kept.mark
+                    connection.execute("DELETE FROM marks WHERE path = ?", (path_key(path),))
+        return forgotten
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
@@ -103,9 +164,8 @@ class Marks:
                     self._connection = self._opened()
                 yield self._connection
             except (sqlite3.Error, OSError) as error:
-                raise StoreError(
-                    f"picks, rejects and stars are not kept in {self._database}: {error}. "
-                    "See whether its disk is full or read-only"
+                raise store_error(
+                    f"picks, rejects and stars are not kept in {self._database}", error
                 ) from error
 
     def _opened(self) -> sqlite3.Connection:
@@ -114,15 +174,61 @@ class Marks:
             self._database, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(_TABLE)
+            prepare(connection)
         except BaseException:
             connection.close()
             raise
         return connection
 
 
-def _key(path: str) -> bytes:
-    """The absolute path in its own bytes: names need not be UTF-8."""
-    return os.fsencode(os.path.abspath(path))
+def changed_since(paths: Iterable[str], moment: int) -> bool:
+    """Whether any of these files was changed after ``moment``, ns since 1970, as far as can be told.
+
+    Programs set the time of modification back, so the system's own is asked, which also changes when a file
+    is moved. Windows does not tell that one.
+    """
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            status = os.stat(path)
+            if (status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns) > moment:
+                return True
+    return False
+
+
+def _find(connection: sqlite3.Connection, path: str) -> _Kept | None:
+    row = connection.execute(f"SELECT {_COLUMNS} FROM marks WHERE path = ?", (path_key(path),)).fetchone()
+    return None if row is None else _kept(*row[1:])
+
+
+def _kept(
+    stars: int | None,
+    flag: Flag | None,
+    size: int | None,
+    mtime_ns: int | None,
+    stars_at: int | None,
+    written: int,
+) -> _Kept:
+    state = None if size is None or mtime_ns is None else FileState(size, mtime_ns)
+    return _Kept(Mark(stars, flag, stars_at), state, bool(written))
+
+
+def _as_it_stands(path: str, kept: _Kept) -> Mark:
+    now = _state(path)
+    if now in (None, kept.state):  # whoever wants to do something with a photo that is gone finds that out
+        return kept.mark
+    if not kept.written:
+        return replace(kept.mark, outdated=True)
+    # The files have said it, too, so what they say now counts; a pick is in no file.
+    return Mark(flag="picked", outdated=True) if kept.mark.flag == "picked" else UNMARKED
+
+
+def _says(mark: Mark) -> tuple[int | None, Flag | None]:
+    return mark.stars, mark.flag
+
+
+def _state(path: str) -> FileState | None:
+    """None if there is no such file."""
+    try:
+        return file_state(path)
+    except (OSError, PhotoError):
+        return None

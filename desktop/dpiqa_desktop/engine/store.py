@@ -22,7 +22,7 @@ import xxhash
 
 from dpiqa_plugin.errors import PhotoError, StoreError
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SCHEMA = (
     """CREATE TABLE files (
         path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, hash BLOB NOT NULL
@@ -34,7 +34,16 @@ _SCHEMA = (
     ) WITHOUT ROWID""",
 )
 # What brings the schema of each version to the next, from the first on.
-_MIGRATIONS = (("ALTER TABLE scores ADD COLUMN uncertainty REAL",),)
+_MIGRATIONS = (
+    ("ALTER TABLE scores ADD COLUMN uncertainty REAL",),
+    (  # see ``engine.marks``, which had a table of these columns before it was the store's
+        "CREATE TABLE IF NOT EXISTS marks (path BLOB PRIMARY KEY, stars INTEGER, flag TEXT) WITHOUT ROWID",
+        "ALTER TABLE marks ADD COLUMN size INTEGER",
+        "ALTER TABLE marks ADD COLUMN mtime_ns INTEGER",
+        "ALTER TABLE marks ADD COLUMN stars_at INTEGER",
+        "ALTER TABLE marks ADD COLUMN written INTEGER NOT NULL DEFAULT 0",
+    ),
+)
 _BUSY_SECONDS = 60  # another process holds the lock for a batch's commit: milliseconds
 _BLOCK = 1 << 20
 
@@ -95,17 +104,9 @@ class Store:
             self.connection = sqlite3.connect(
                 database or ":memory:", timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            self._prepare()
-        except (sqlite3.OperationalError, OSError) as error:
-            raise StoreError(
-                f"the score store {database} cannot be used: {error}. "
-                "See whether its disk is full or read-only"
-            ) from error
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"the score store {database} is damaged: {error}. Move it elsewhere to begin a new one, "
-                "without the scores, picks and ways back that it holds"
-            ) from error
+            prepare(self.connection)
+        except (sqlite3.Error, OSError) as error:
+            raise store_error(f"the score store {database} cannot be used", error) from error
 
     def close(self) -> None:
         """Close the database."""
@@ -117,7 +118,7 @@ class Store:
             "SELECT score, captured_at, likeness, scored_at, uncertainty "
             "FROM files JOIN photos USING (hash) JOIN scores USING (hash) "
             "WHERE path = ? AND size = ? AND mtime_ns = ? AND model = ?",
-            (_key(path), state.size, state.mtime_ns, model),
+            (path_key(path), state.size, state.mtime_ns, model),
         )
 
     def find_content(self, content: bytes, model: str) -> Judged | None:
@@ -139,7 +140,7 @@ class Store:
             with self._transaction() as connection:
                 connection.executemany(
                     "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
-                    [(_key(r.path), r.state.size, r.state.mtime_ns, r.content) for r in records],
+                    [(path_key(r.path), r.state.size, r.state.mtime_ns, r.content) for r in records],
                 )
                 connection.executemany(
                     # A score that was taken over comes without what looking at the photo has told.
@@ -158,12 +159,12 @@ class Store:
         except sqlite3.Error as error:
             raise StoreError(f"scores of this run are not kept from now on: {error}") from error
 
-    def carry_over(self, path: str, state: FileState, before: bytes, after: bytes) -> None:
-        """Keep the scores of a photo whose metadata was changed: the file is another, its pixels are not.
+    def carry_over(self, path: str, was: FileState, now: FileState, before: bytes, after: bytes) -> None:
+        """Keep scores and mark of a photo whose metadata we changed: the file is another, its pixels are not.
 
         Args:
             path: of the file.
-            state: as it is now.
+            was, now: before the change and after it.
             before, after: hashes of its content.
 
         Raises:
@@ -182,7 +183,12 @@ class Store:
                 )
                 connection.execute(
                     "INSERT OR REPLACE INTO files SELECT ?, ?, ?, hash FROM photos WHERE hash = ?",
-                    (_key(path), state.size, state.mtime_ns, after),
+                    (path_key(path), now.size, now.mtime_ns, after),
+                )
+                connection.execute(  # whether the file still has what the mark says, whoever wrote it knows
+                    "UPDATE marks SET size = ?, mtime_ns = ?, written = 0 "
+                    "WHERE path = ? AND size = ? AND mtime_ns = ?",
+                    (now.size, now.mtime_ns, path_key(path), was.size, was.mtime_ns),
                 )
         except sqlite3.Error as error:
             raise StoreError(f"the score of {path} is not kept: {error}") from error
@@ -195,34 +201,59 @@ class Store:
             return None
         return None if row is None else Judged(row[0], row[1], _unsigned(row[2]), row[3], row[4])
 
-    def _prepare(self) -> None:
-        # The mode is kept in the file; where the file system cannot share memory SQLite keeps its own.
-        self.connection.execute("PRAGMA journal_mode = WAL")
-        self.connection.execute("PRAGMA synchronous = NORMAL")
-        with self._transaction() as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version > _SCHEMA_VERSION:
-                raise StoreError(
-                    f"the score store {self.database} was made by a newer version of dpiqa "
-                    f"(schema {version}): update dpiqa"
-                )
-            steps = (_SCHEMA, *_MIGRATIONS)[version:]
-            for statement in itertools.chain.from_iterable(steps):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            # Locked from the start: of two read locks that want to become write locks, one has to fail.
-            self.connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self.connection
-                self.connection.execute("COMMIT")
-            except BaseException:
-                if self.connection.in_transaction:
-                    self.connection.execute("ROLLBACK")
-                raise
+        with self._lock, transaction(self.connection) as connection:
+            yield connection
+
+
+class _NewerError(sqlite3.DatabaseError):
+    """This version does not know the tables."""
+
+
+def store_error(what: str, error: sqlite3.Error | OSError) -> StoreError:
+    """Say what a database's error keeps from being done, and what to do about it."""
+    if isinstance(error, _NewerError):
+        cure = "Update dpiqa"
+    elif isinstance(error, (sqlite3.OperationalError, OSError)):
+        cure = "See whether its disk is full or read-only"
+    else:
+        cure = "Move it elsewhere to begin a new one, without the scores, picks and ways back that it holds"
+    return StoreError(f"{what}: {error}. {cure}")
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Give a new database the tables of this version, and bring those of an earlier one to it.
+
+    Raises:
+        sqlite3.Error: it is no such database, or was made by a newer version.
+    """
+    # The mode is kept in the file; where the file system cannot share memory SQLite keeps its own.
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    if connection.execute("PRAGMA user_version").fetchone() == (_SCHEMA_VERSION,):
+        return  # nothing to be written, not even on a full disk
+    with transaction(connection):
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > _SCHEMA_VERSION:
+            raise _NewerError(f"it was made by a newer version of dpiqa (schema {version})")
+        for statement in itertools.chain.from_iterable((_SCHEMA, *_MIGRATIONS)[version:]):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Do all that is done to a database meanwhile, or nothing."""
+    # Locked from the start: of two read locks that want to become write locks, one has to fail.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def default_database() -> Path:
@@ -267,8 +298,8 @@ def content_hash(path: str) -> bytes:
     return digest.digest()
 
 
-def _key(path: str) -> bytes:
-    """The absolute path in its own bytes: names need not be UTF-8."""
+def path_key(path: str) -> bytes:
+    """The absolute path in its own bytes, as the database has it: names need not be UTF-8."""
     return os.fsencode(os.path.abspath(path))
 
 

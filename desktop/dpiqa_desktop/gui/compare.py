@@ -119,7 +119,7 @@ class Compare(PhotoView):
             return
         marks = {}
         for path in self._paths:
-            mark = (self._item_of(path) or PhotoItem(path)).mark
+            mark = (self._item_of(path) or PhotoItem(path)).mark.in_force
             marks[path] = replace(mark, flag="picked" if path == self.path else "rejected")
         self.marks_chosen.emit(marks)
 

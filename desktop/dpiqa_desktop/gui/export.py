@@ -18,6 +18,7 @@ from dpiqa_desktop.events import Failed
 from dpiqa_desktop.gui.bridge import Ready
 from dpiqa_desktop.gui.counted import files, photos
 from dpiqa_desktop.gui.file_work import FileWork, Stopped
+from dpiqa_desktop.gui.kept_marks import as_they_stand
 from dpiqa_desktop.gui.outcome_table import Row, shown
 from dpiqa_desktop.gui.photo_item import UNMARKED, PhotoItem
 from dpiqa_desktop.gui.work_dialog import Counts, Steps, WorkDialog
@@ -114,8 +115,8 @@ def _write(
         raise ReportError(
             f"{shown(path)} is a file of another kind, and is not replaced; choose another name"
         )
-    own_stars = {item.path: item.mark.stars for item in items}
-    flags = {item.path: item.mark.flag for item in items}
+    own_stars = {item.path: item.mark.in_force.stars for item in items}
+    flags = {item.path: item.mark.in_force.flag for item in items}
     write_csv(report_of(items, ready, rule), path, {"own_stars": own_stars, "flag": flags})
     yield
 
@@ -155,8 +156,8 @@ class _Relocating(QObject):
         super().__init__()
         flag = "picked" if kind == "copy" else "rejected"
         self._kind: Literal["move", "copy"] = kind
+        self._items, self._flag = tuple(items), flag
         self._chosen = [item.path for item in items if item.mark.flag == flag]
-        self._others = [item.path for item in items if item.mark.flag != flag]
         self._folder = folder
         self._to = to
         self._plan: organise.Plan | None = None
@@ -169,11 +170,17 @@ class _Relocating(QObject):
         return len(self._chosen)
 
     def plan(self, stopped: Stopped) -> Steps:
-        chosen = self._chosen
+        items = as_they_stand(self._items)
+        chosen = [item.path for item in items if item.mark.in_force.flag == self._flag]
+        others = [item.path for item in items if item.mark.in_force.flag != self._flag]
+        for item in items:
+            if item.mark.outdated and item.mark.flag == self._flag:
+                text = self.tr("stays: another program has changed it since you marked it; mark it again")
+                yield [Row("failed", item.path, text)]
         if self._kind == "move":
             # RAW and JPEG are one photo: what the photographer has not rejected does not go with it.
             families = together(chosen)
-            for path, other in spoken_for(families, self._others):
+            for path, other in spoken_for(families, others):
                 chosen = [one for one in chosen if one != path]
                 text = self.tr("stays, as {name}, the same photo, is not rejected")
                 yield [Row("failed", path, text.format(name=shown(os.path.basename(other))))]

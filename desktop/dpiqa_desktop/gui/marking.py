@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
@@ -9,12 +10,12 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoStack
 
 from dpiqa_desktop.gui import counted
-from dpiqa_desktop.gui.photo_item import Flag, Mark, PhotoItem
+from dpiqa_desktop.gui.photo_item import UNMARKED, Flag, Mark, PhotoItem
 from dpiqa_desktop.gui.photo_model import PhotoModel
 from dpiqa_desktop.gui.undo import SetMarks
 
-_FLAGS: tuple[Flag | None, ...] = ("picked", "rejected", None)
-_STARS = (None, 0, 1, 2, 3, 4, 5)
+_Wanted = tuple[PhotoItem, Flag | None, int | None, int | None]
+"""A photo, and the flag, the stars and when these were given that it is to have."""
 
 
 class Marking(QObject):
@@ -59,12 +60,13 @@ class Marking(QObject):
     def rate(self, stars: int | None) -> None:
         """Give 0 to 5 stars; None leaves it to the score again."""
         text = self.tr("stars") if stars is None else counted.stars(stars)
-        self._set(((item, item.mark.flag, stars) for item in self._meant()), text)
+        given_at = None if stars is None else time.time_ns()
+        self._set(((item, item.mark.in_force.flag, stars, given_at) for item in self._meant()), text)
 
     def flag(self, flag: Flag | None) -> None:
         """Pick, reject, or neither."""
         names = {"picked": self.tr("pick"), "rejected": self.tr("reject"), None: self.tr("unflag")}
-        self._set(((item, flag, item.mark.stars) for item in self._meant()), names[flag])
+        self._set(((item, flag, *_stars_of(item)) for item in self._meant()), names[flag])
 
     def keep_best(self) -> None:
         """In the bursts of the photos meant: pick the best, reject the others."""
@@ -74,7 +76,7 @@ class Marking(QObject):
             return
         flags: dict[bool, Flag] = {True: "picked", False: "rejected"}
         wanted = (
-            (item, flags[item.best_of_burst], item.mark.stars)
+            (item, flags[item.best_of_burst], *_stars_of(item))
             for item in self._model.items()
             if item.burst in bursts
         )
@@ -85,33 +87,47 @@ class Marking(QObject):
 
         Of a metric whose lower scores are better, those above the first are rejected.
         """
-        wanted: list[tuple[PhotoItem, Flag | None, int | None]] = []
+        wanted: list[_Wanted] = []
         sign = -1 if self._model.lower_better else 1
         picked = 0
         for item in items:
-            if item.score is None or item.mark.flag is not None:
+            if item.score is None or item.mark.in_force.flag is not None:
                 continue
             if sign * item.score < sign * reject_below:
-                wanted.append((item, "rejected", item.mark.stars))
+                wanted.append((item, "rejected", *_stars_of(item)))
             elif sign * item.score >= sign * pick_from:
-                wanted.append((item, "picked", item.mark.stars))
+                wanted.append((item, "picked", *_stars_of(item)))
                 picked += 1
         self._set(wanted, self.tr("flag by score"))
         said = self.tr("{picked} picked, {rejected} rejected; photos that had a flag kept it")
         self.said.emit(said.format(picked=f"{picked:,}", rejected=f"{len(wanted) - picked:,}"))
 
     def apply(self, marks: Mapping[str, Mark], text: str) -> None:
-        """Set marks as one step that can be undone; those that are so already are passed over."""
+        """Set marks as one step that can be undone; those that are so already are given anew."""
         items = [(self._model.item(path), mark) for path, mark in marks.items()]
-        self._set(((item, mark.flag, mark.stars) for item, mark in items if item is not None), text)
+        self._set(
+            ((item, mark.flag, mark.stars, mark.stars_at) for item, mark in items if item is not None), text
+        )
 
-    def _set(self, wanted: Iterable[tuple[PhotoItem, Flag | None, int | None]], text: str) -> None:
-        before, after = {}, {}
+    def _set(self, wanted: Iterable[_Wanted], text: str) -> None:
+        before, after, again = {}, {}, {}
         # Of thousands at once many are equal: to look them up takes a fifth of making them.
-        mark_of = {(flag, stars): Mark(stars, flag) for flag in _FLAGS for stars in _STARS}
-        for item, flag, stars in wanted:
-            was = item.mark
-            if was.flag != flag or was.stars != stars:
-                before[item.path], after[item.path] = was, mark_of[flag, stars]
+        mark_of: dict[tuple[Flag | None, int | None, int | None], Mark] = {}
+        for item, flag, stars, stars_at in wanted:
+            mark = mark_of.get((flag, stars, stars_at))
+            if mark is None:
+                mark = mark_of[flag, stars, stars_at] = Mark(stars, flag, stars_at)
+            if item.mark != mark:
+                before[item.path], after[item.path] = item.mark, mark
+            elif mark != UNMARKED:
+                again[item.path] = mark
+        if again:  # of the file as it is now, and nothing that the user could want to undo
+            self._model.set_marks(again)
         if after:
             self._stack.push(SetMarks(self._model, before, after, text))
+
+
+def _stars_of(item: PhotoItem) -> tuple[int | None, int | None]:
+    """Its stars, and when they were given."""
+    mark = item.mark.in_force
+    return mark.stars, mark.stars_at

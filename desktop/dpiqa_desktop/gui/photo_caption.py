@@ -28,6 +28,8 @@ def verdict(item: PhotoItem) -> str:
         parts.append(_tr("⚑ picked"))
     elif item.mark.flag == "rejected":
         parts.append(_tr("✕ rejected"))
+    if item.mark.outdated:
+        parts.append(_tr("(marked before its file was changed)"))
     return "   ".join(parts)
 
 
@@ -44,6 +46,8 @@ def spoken_verdict(item: PhotoItem) -> str:
         parts.append(_tr("picked"))
     elif item.mark.flag == "rejected":
         parts.append(_tr("rejected"))
+    if item.mark.outdated:
+        parts.append(_tr("marked before its file was changed"))
     return ", ".join(parts)
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from dpiqa_desktop.engine.marks import Flag, Mark
+from dpiqa_desktop.engine.marks import UNMARKED, Flag, Mark
 
 __all__ = ["UNMARKED", "Flag", "Mark", "PhotoItem"]
-
-UNMARKED = Mark()
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,11 @@ class PhotoModel(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return item.name
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _shown(item.path) if item.reason is None else f"{_shown(item.path)}\n{item.reason}"
+            outdated = self.tr(
+                "Marked before another program changed the file; to let that count, mark it again"
+            )
+            lines = (_shown(item.path), item.reason, outdated if item.mark.outdated else None)
+            return "\n".join(filter(None, lines))
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return self._sentence(item)
         return None
@@ -227,6 +231,8 @@ class PhotoModel(QAbstractListModel):
             parts.append(stars(item.stars))
         if item.mark.flag is not None:
             parts.append(self.tr("picked") if item.mark.flag == "picked" else self.tr("rejected"))
+        if item.mark.outdated:
+            parts.append(self.tr("marked before its file was changed"))
         return ", ".join(parts)
 
 

@@ -19,6 +19,7 @@ PICKED = QColor("#2e9e5b")
 REJECTED = QColor("#d64545")
 GOLD = QColor("#e0a526")
 _BADGE = QColor(20, 20, 20, 190)
+_OUTDATED_OPACITY = 0.35  # of marks that do not count
 _ON_BADGE = QColor("#ffffff")
 
 
@@ -69,7 +70,7 @@ class TilePainter:
         inner = tile.adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN)
         text_height = 2 * self._metrics.height() + _MARGIN
         place = inner.adjusted(0, 0, 0, -text_height)
-        painter.setOpacity(0.35 if item.mark.flag == "rejected" else 1.0)
+        painter.setOpacity(0.35 if item.mark.in_force.flag == "rejected" else 1.0)
         if picture is not None:
             self._draw_picture(painter, place, picture)
         else:
@@ -168,8 +169,10 @@ class TilePainter:
         first = QRect(lines.left(), lines.top(), lines.width(), self._metrics.height())
         painter.drawText(first, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
         second = first.translated(0, self._metrics.height())
+        painter.setOpacity(_OUTDATED_OPACITY if item.mark.outdated else 1.0)
         self._draw_stars(painter, second, item, selected)
         self._draw_flag(painter, second, item)
+        painter.setOpacity(1.0)
 
     def _draw_stars(self, painter: QPainter, line: QRect, item: PhotoItem, selected: bool) -> None:
         """The photographer's are filled with gold, ours are outlined: who said it is seen at once."""

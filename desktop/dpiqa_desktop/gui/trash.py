@@ -13,11 +13,13 @@ from PySide6.QtWidgets import QWidget
 from dpiqa_desktop.engine.photos_together import Families, spoken_for, together
 from dpiqa_desktop.gui.counted import files, photos
 from dpiqa_desktop.gui.file_work import Stopped
+from dpiqa_desktop.gui.kept_marks import as_they_stand, kept_marks
 from dpiqa_desktop.gui.outcome_table import Row, shown
-from dpiqa_desktop.gui.photo_item import PhotoItem
+from dpiqa_desktop.gui.photo_item import Mark, PhotoItem
 from dpiqa_desktop.gui.work_dialog import Counts, Steps, WorkDialog
 from dpiqa_desktop.placing import PlacingError
 from dpiqa_desktop.trash_can import CAN_GIVE_BACK, Thrown, give_back, throw_away
+from dpiqa_plugin.errors import StoreError
 
 
 def trash_dialog(items: Sequence[PhotoItem], parent: QWidget | None = None) -> WorkDialog:
@@ -35,10 +37,11 @@ class _Trashing(QObject):
 
     def __init__(self, items: Sequence[PhotoItem]) -> None:
         super().__init__()
+        self._items = tuple(items)
         self._rejected = [item.path for item in items if item.mark.flag == "rejected"]
-        self._others = [item.path for item in items if item.mark.flag != "rejected"]
         self._families: Families = {}
         self._thrown: list[Thrown] = []
+        self._marks: dict[str, Mark] = {}
         self.title = self.tr("Move rejected photos to the trash")
         self.total = len(self._rejected)
 
@@ -47,8 +50,10 @@ class _Trashing(QObject):
         return CAN_GIVE_BACK and bool(self._thrown)
 
     def plan(self, stopped: Stopped) -> Steps:
-        families = dict(together(self._rejected))
-        for path, other in list(spoken_for(families, self._others)):
+        rejected, outdated, others = self._standing()
+        yield from ([self._outdated(path)] for path in outdated)
+        families = dict(together(rejected))
+        for path, other in list(spoken_for(families, [*others, *outdated])):
             del families[path]
             text = self.tr("stays, as {name}, the same photo, is not rejected")
             yield [Row("failed", path, text.format(name=shown(os.path.basename(other))))]
@@ -57,16 +62,27 @@ class _Trashing(QObject):
             yield [Row("change", member, self._what(path, member)) for member in members]
 
     def carry_out(self, stopped: Stopped) -> Steps:
-        for path, members in takewhile(lambda _: not stopped(), self._families.items()):
-            rows: list[Row] = []
-            for member in sorted(members, key=lambda member: member != path):
-                try:
-                    self._thrown.append(throw_away(member))
-                except PlacingError as error:
-                    rows.append(Row("failed", member, error.reason))
-                    break
-                rows.append(Row("change", member, self.tr("is in the trash"), gone=True))
-            yield rows
+        rejected = set(self._standing()[0])
+        with kept_marks() as marks:
+            for path, members in takewhile(lambda _: not stopped(), self._families.items()):
+                if path not in rejected:
+                    yield [self._outdated(path)]
+                    continue
+                rows = self._throw_away(path, members)
+                with contextlib.suppress(StoreError):  # then they are outdated, should their names come back
+                    self._marks |= marks.forget(row.path for row in rows if row.gone)
+                yield rows
+
+    def _throw_away(self, path: str, members: Sequence[str]) -> list[Row]:
+        rows: list[Row] = []
+        for member in sorted(members, key=lambda member: member != path):
+            try:
+                self._thrown.append(throw_away(member))
+            except PlacingError as error:
+                rows.append(Row("failed", member, error.reason))
+                break
+            rows.append(Row("change", member, self.tr("is in the trash"), gone=True))
+        return rows
 
     def take_back(self, stopped: Stopped) -> Steps:
         # In the order they went: if a photo cannot come back, its sidecar is no use alone, but harms nobody.
@@ -77,6 +93,7 @@ class _Trashing(QObject):
                     self._thrown.append(one)
                     yield [Row("failed", one.path, outcome.reason)]
                 else:
+                    self._give_back_mark(one.path)
                     yield [Row("change", one.path, self.tr("back where it was"))]
                 if stopped():
                     break
@@ -110,6 +127,27 @@ class _Trashing(QObject):
         if counts["failed"]:
             said += " " + self.tr("Not given back: {files}.").format(files=files(counts["failed"]))
         return said
+
+    def _standing(self) -> tuple[list[str], list[str], list[str]]:
+        """The photos that are rejected, those that were before others changed the file, and all others."""
+        rejected, outdated, others = [], [], []
+        for item in as_they_stand(self._items):
+            if item.mark.flag != "rejected":
+                others.append(item.path)
+            elif item.mark.outdated:
+                outdated.append(item.path)
+            else:
+                rejected.append(item.path)
+        return rejected, outdated, others
+
+    def _outdated(self, path: str) -> Row:
+        text = self.tr("stays: another program has changed it since you rejected it; reject it again")
+        return Row("failed", path, text)
+
+    def _give_back_mark(self, path: str) -> None:
+        if path in self._marks:
+            with contextlib.suppress(StoreError), kept_marks() as marks:
+                marks.set({path: self._marks.pop(path)})
 
     def _what(self, photo: str, member: str) -> str:
         if member == photo:

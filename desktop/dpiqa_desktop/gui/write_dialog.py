@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -12,15 +13,18 @@ from itertools import takewhile
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
+from dpiqa_desktop.engine.marks import changed_since
 from dpiqa_desktop.engine.stars import is_about_unit
 from dpiqa_desktop.engine.store import Store, default_database, file_state
 from dpiqa_desktop.gui.bridge import Ready
 from dpiqa_desktop.gui.counted import files, photos
 from dpiqa_desktop.gui.file_work import Stopped
+from dpiqa_desktop.gui.kept_marks import as_they_stand, kept_marks
 from dpiqa_desktop.gui.outcome_table import Row
-from dpiqa_desktop.gui.photo_item import PhotoItem
+from dpiqa_desktop.gui.photo_item import Mark, PhotoItem
 from dpiqa_desktop.gui.settings import BY_KEY, Settings, translated
 from dpiqa_desktop.gui.work_dialog import Counts, Steps, WorkDialog
+from dpiqa_desktop.metadata import sidecar
 from dpiqa_desktop.metadata.plan import Verdict, summary
 from dpiqa_desktop.metadata.replace_file import ReplaceError, check_replaceable
 from dpiqa_desktop.metadata.targets import Listing, NotWritten, ToWrite, plan_photo
@@ -28,7 +32,7 @@ from dpiqa_desktop.metadata.targets import Settings as WriteSettings
 from dpiqa_desktop.metadata.undo import TakenBack, undo
 from dpiqa_desktop.metadata.write import Outcome, Writer, Written
 from dpiqa_desktop.metadata.write_journal import WriteJournal
-from dpiqa_plugin.errors import PhotoError
+from dpiqa_plugin.errors import PhotoError, StoreError
 
 
 class WriteDialog(WorkDialog):
@@ -68,8 +72,16 @@ def take_back_dialog(parent: QWidget | None = None) -> WorkDialog:
     return WorkDialog(_TakingBack(), parent)
 
 
-def verdict_of(item: PhotoItem, ready: Ready | None, scored_at: datetime) -> Verdict:
+def verdict_of(
+    item: PhotoItem, ready: Ready | None, scored_at: datetime, replaces_rating: bool = False
+) -> Verdict:
     """What is to be said of a photo: its score if ``ready`` is given, the photographer's rating or else ours.
+
+    Args:
+        item: the photo.
+        ready: see ``WriteDialog``.
+        scored_at: see ``Verdict``.
+        replaces_rating: the photographer's stars replace a rating that is there.
 
     Raises:
         ValueError: there is nothing to be said.
@@ -77,10 +89,10 @@ def verdict_of(item: PhotoItem, ready: Ready | None, scored_at: datetime) -> Ver
     if ready is None or item.score is None or item.our_stars is None:
         if not is_rated(item):
             raise ValueError(f"{item.path} has neither score nor rating")
-        return _by_photographer(Verdict(None, 0, "", "", scored_at), item)
+        return _by_photographer(Verdict(None, 0, "", "", scored_at), item, replaces_rating)
     model, _, model_hash = ready.identity.rpartition("-")
     verdict = Verdict(item.score, item.our_stars, model, model_hash, scored_at, uncertainty=item.uncertainty)
-    return _by_photographer(verdict, item) if is_rated(item) else verdict
+    return _by_photographer(verdict, item, replaces_rating) if is_rated(item) else verdict
 
 
 def is_rated(item: PhotoItem) -> bool:
@@ -88,11 +100,25 @@ def is_rated(item: PhotoItem) -> bool:
     return item.mark.stars is not None or item.mark.flag == "rejected"
 
 
-def _by_photographer(verdict: Verdict, item: PhotoItem) -> Verdict:
+def _by_photographer(verdict: Verdict, item: PhotoItem, replaces_rating: bool) -> Verdict:
     stars = -1 if item.mark.flag == "rejected" else item.mark.stars or 0
+    return replace(verdict, stars=stars, rating_by="photographer", replaces_rating=replaces_rating)
+
+
+def _replaces_rating(item: PhotoItem, listing: Listing) -> bool:
+    """Whether the photographer has given it stars since any of its files was changed."""
     # A threshold or a burst rejects many at a time, whatever their files say; stars are given to one photo.
-    given = item.mark.stars is not None and item.mark.flag != "rejected"
-    return replace(verdict, stars=stars, rating_by="photographer", replaces_rating=given)
+    mark = item.mark
+    if mark.stars is None or mark.stars_at is None or mark.flag == "rejected":
+        return False
+    folder, name = os.path.split(item.path)
+    try:
+        listed = listing.files_of(item.path)
+        made_since = [sidecar.sidecar_name(name, naming) for naming in sidecar.NAMINGS]
+        files = {os.path.join(folder, other) for other in (name, *listed, *made_since)}
+        return not changed_since(files, mark.stars_at)
+    except OSError:  # the plan will say so
+        return False
 
 
 class _Writing(QObject):
@@ -108,6 +134,7 @@ class _Writing(QObject):
         self._items = sorted(told, key=lambda item: item.path)
         self._without = len(items) - len(self._items)
         self._run: int | None = None
+        self._said: dict[str, Mark] = {}
         self.settings = settings
         self.title = self.tr("Write scores and ratings")
 
@@ -121,24 +148,41 @@ class _Writing(QObject):
 
     def plan(self, stopped: Stopped) -> Steps:
         listing, settings, now = Listing(), self.settings, datetime.now(timezone.utc)
-        for item in takewhile(lambda _: not stopped(), self._items):
-            planned = plan_photo(item.path, verdict_of(item, self._ready, now), settings, listing)
+        items, left = self._standing()
+        yield from left
+        for item in takewhile(lambda _: not stopped(), items):
+            verdict = verdict_of(item, self._ready, now, _replaces_rating(item, listing))
+            planned = plan_photo(item.path, verdict, settings, listing)
             yield [self._row(_would_be(one) if isinstance(one, ToWrite) else one) for one in planned]
 
     def carry_out(self, stopped: Stopped) -> Steps:
         with contextlib.closing(Store(default_database())) as store, _journal(store) as journal:
             writer = Writer(store, journal, self.settings)
-            items = takewhile(lambda _: not stopped(), self._items)
-            outcomes = writer.write_all((item.path, self._verdict(item, store)) for item in items)
+            items, left = self._standing()
+            yield from left
+            # Before any is written: a photo's files may be written for another one, too, and change by that.
+            listing = Listing()
+            replacing = {item.path for item in items if _replaces_rating(item, listing)}
+            begun = deque[PhotoItem]()
+
+            def verdicts() -> Iterator[tuple[str, Verdict]]:
+                for item in takewhile(lambda _: not stopped(), items):
+                    begun.append(item)
+                    yield item.path, self._verdict(item, store, item.path in replacing)
+
+            outcomes = writer.write_all(verdicts())
             try:
                 with contextlib.closing(outcomes):
                     for of_one in outcomes:
+                        self._remember(begun.popleft(), of_one)
                         yield [self._row(outcome) for outcome in of_one]
             finally:
                 self._run = writer.run
+                self._keep_written(True)
 
     def take_back(self, stopped: Stopped) -> Steps:
         assert self._run is not None
+        self._keep_written(False)
         yield from _taken_back(self, self._run, stopped)
 
     def question(self, counts: Counts) -> str:
@@ -180,7 +224,28 @@ class _Writing(QObject):
                 parts.append(text.format(count=f"{counts[kind]:,}"))
         return ", ".join(parts) + "."
 
-    def _verdict(self, item: PhotoItem, store: Store) -> Verdict:
+    def _standing(self) -> tuple[list[PhotoItem], list[list[Row]]]:
+        """The photos to be written with their marks as they stand now, and what is told of those left out."""
+        items, left = [], []
+        for item in as_they_stand(self._items):
+            if is_rated(item) and item.mark.outdated:
+                text = self.tr("another program has changed it since you rated it; rate it again")
+                left.append([Row("failed", item.path, text)])
+            elif is_rated(item) or (self._ready is not None and item.score is not None):
+                items.append(item)
+        return items, left
+
+    def _remember(self, item: PhotoItem, outcomes: Sequence[Outcome]) -> None:
+        """Remember what the photo's files say of its mark now."""
+        if is_rated(item) and not any(isinstance(one, NotWritten) or one.rating_kept for one in outcomes):
+            self._said[item.path] = item.mark
+
+    def _keep_written(self, written: bool) -> None:
+        if self._said:
+            with contextlib.suppress(StoreError), kept_marks() as marks:  # else they are shown for longer
+                marks.set_written(self._said, written)
+
+    def _verdict(self, item: PhotoItem, store: Store, replaces_rating: bool) -> Verdict:
         scored_at = None
         with contextlib.suppress(OSError, PhotoError):  # the writer will say so
             if self._ready is not None:
@@ -189,7 +254,7 @@ class _Writing(QObject):
         when = datetime.now(timezone.utc)
         if scored_at is not None:
             when = datetime.fromtimestamp(scored_at, timezone.utc)
-        return verdict_of(item, self._ready, when)
+        return verdict_of(item, self._ready, when, replaces_rating)
 
     def _row(self, outcome: Outcome) -> Row:
         if isinstance(outcome, NotWritten):

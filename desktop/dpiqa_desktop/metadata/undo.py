@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import xxhash
 
-from dpiqa_desktop.engine.store import Store, file_state
+from dpiqa_desktop.engine.store import FileState, Store, file_state
 from dpiqa_desktop.metadata.embedded import ExifRating, UnsafeError
 from dpiqa_desktop.metadata.file_change import FileChange, embedded_change, sidecar_change
 from dpiqa_desktop.metadata.plan import Wanted
@@ -177,4 +177,5 @@ def _replace(
 ) -> None:
     after = replace_spliced(path, splices, before, keep_mtime=True, verify=verify)
     with contextlib.suppress(StoreError):  # costs the time to score it again, no more
-        store.carry_over(path, file_state(path), before.content, after.content)
+        was = FileState(before.size, before.mtime_ns)
+        store.carry_over(path, was, file_state(path), before.content, after.content)

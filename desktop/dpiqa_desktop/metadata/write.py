@@ -148,7 +148,8 @@ class Writer:
         with self._written_down(change, before.content):
             after = replace_spliced(change.path, change.splices, before, keep_mtime, change.verify)
         with contextlib.suppress(StoreError):  # costs the time to score it again, no more
-            self._store.carry_over(change.path, file_state(change.path), before.content, after.content)
+            now = file_state(change.path)
+            self._store.carry_over(change.path, state, now, before.content, after.content)
 
     @contextlib.contextmanager
     def _written_down(self, change: FileChange, before: bytes | None) -> Iterator[None]:
