@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import groupby
 from typing import BinaryIO, Literal
 
+from dpiqa_desktop.engine.marks import Moved, take_along
+from dpiqa_desktop.engine.store import FileState
 from dpiqa_desktop.placing import Seen, Step
 from dpiqa_desktop.process_lock import lock
 from dpiqa_plugin.errors import DPIQAError, UsageError
@@ -70,7 +72,7 @@ class Journal:
     """The journal in an open database.
 
     Args:
-        connection: to the score store, in autocommit mode (``isolation_level=None``).
+        connection: to the score store, prepared, in autocommit mode (``isolation_level=None``).
 
     Raises:
         JournalError: its tables cannot be made. So do all methods if the database fails.
@@ -137,9 +139,10 @@ class Journal:
                 rows,
             )
 
-    def set_state(self, entry: Entry, state: State) -> None:
-        """Write how far a photo got."""
+    def set_state(self, entry: Entry, state: State, moved: Iterable[Step] = ()) -> None:
+        """Write how far a photo got; the marks of files that were moved by that go along."""
         with self._transaction() as connection:
+            take_along(connection, map(_moved, moved))
             connection.execute(
                 "UPDATE organise_operations SET state = ? WHERE run = ? AND photo = ?",
                 (state, entry.run, entry.photo),
@@ -242,6 +245,11 @@ def _step(
     before = Seen(size, mtime_ns, mode)
     paths = (os.fsdecode(source), os.fsdecode(target), os.fsdecode(temporary))
     return Step(*paths, keep=kind == "copy", before=before, after=after, sha256=sha256)
+
+
+def _moved(step: Step) -> Moved:
+    was, now = (FileState(seen.size, seen.mtime_ns) for seen in (step.before, step.after or step.before))
+    return Moved(step.source, step.target, was, now)
 
 
 @contextlib.contextmanager

@@ -160,7 +160,7 @@ def _transfer_alone(
             for step in tried:
                 placing.remove_source(step)
             _sync({os.path.dirname(step.source) for step in tried})
-        journal.set_state(entry, finished)
+        journal.set_state(entry, finished, moved=() if steps[0].keep else tried)
     except BaseException as error:
         problems = _put_back(tried)
         if problems:

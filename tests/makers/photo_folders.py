@@ -15,6 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 from dpiqa_desktop import placing
+from dpiqa_desktop.engine.store import prepare
 from dpiqa_desktop.journal import Journal
 
 Tree = dict[str, tuple[bytes, int, int]]
@@ -46,7 +47,7 @@ def journal_at(path: Path) -> Iterator[Journal]:
     """Open a journal as the score store does, and close its database."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        prepare(connection)
         yield Journal(connection)
     finally:
         connection.close()

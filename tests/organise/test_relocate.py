@@ -17,6 +17,7 @@ import pytest
 from makers.photo_folders import Disk, contents, journal_at, on, put
 from makers.photos import save_photo
 
+from dpiqa_desktop.engine.marks import Mark, Marks
 from dpiqa_desktop.engine.store import Store
 from dpiqa_desktop.journal import Journal, JournalError
 from dpiqa_desktop.metadata.plan import Verdict
@@ -178,6 +179,41 @@ def test_what_is_gone_after_the_move_does_not_hold_the_rest(photos, out, journal
     assert _names(photos) == ["a.cr2", "a.cr2.xmp", "day/b.jpg", "day/b.xmp", "day/keep.jpg"]
 
 
+def test_marks_go_with_their_photos_and_come_back(photos, out, journal, tmp_path, disk):
+    source, beside = str(photos / "a.jpg"), str(photos / "day" / "keep.jpg")
+    with closing(Marks(tmp_path / "scores.db")) as marks:
+        marks.set({source: Mark(5, "picked"), beside: Mark(1), str(out / "a.jpg"): Mark(2)})
+        before = marks.all_below(str(photos))
+        _all_done(apply(_plan(photos, out), journal))
+        assert marks.all_below(str(photos)) == {beside: Mark(1)}
+        assert marks.all_below(str(out)) == {str(out / "a.jpg"): Mark(5, "picked")}
+        _all_done(undo(journal))
+        assert marks.all_below(str(photos)) == before
+        assert marks.all_below(str(out)) == {}
+
+
+def test_marks_stay_with_photos_that_are_copied_or_cannot_go(photos, out, journal, tmp_path):
+    source = str(photos / "a.jpg")
+    with closing(Marks(tmp_path / "scores.db")) as marks:
+        marks.set({source: Mark(5)})
+        plan = _plan(photos, out)
+        (photos / "a.cr2").unlink()
+        list(apply(plan, journal))
+        assert marks.all_below(str(tmp_path)) == {source: Mark(5)}
+        _all_done(apply(_plan(photos, out, "a.jpg", planner=plan_copy), journal))
+        assert marks.all_below(str(tmp_path)) == {source: Mark(5)}
+
+
+def test_an_outdated_mark_is_no_less_so_after_a_move(photos, out, journal, tmp_path):
+    source = photos / "a.jpg"
+    with closing(Marks(tmp_path / "scores.db")) as marks:
+        marks.set({str(source): Mark(flag="rejected")})
+        source.write_bytes(b"another photo")
+        _all_done(apply(_plan(photos, out), journal))
+        moved = {str(out / "a.jpg"): Mark(flag="rejected", outdated=True)}
+        assert marks.all_below(str(tmp_path)) == moved
+
+
 def test_undo_replaces_nothing(photos, out, journal, disk):
     _all_done(apply(_plan(photos, out), journal))
     moved = contents(out)
@@ -311,11 +347,10 @@ def test_a_run_can_be_stopped_between_photos(photos, out, journal):
 
 
 def test_a_journal_in_memory_will_do(photos, out):
-    connection = sqlite3.connect(":memory:", isolation_level=None)
     before = contents(photos)
-    _all_done(apply(_plan(photos, out), Journal(connection)))
-    _all_done(undo(Journal(connection)))
-    connection.close()
+    with closing(Store(None)) as store:
+        _all_done(apply(_plan(photos, out), Journal(store.connection)))
+        _all_done(undo(Journal(store.connection)))
     assert contents(photos) == before
 
 

@@ -61,6 +61,16 @@ class _Kept:
     written: bool
 
 
+@dataclass(frozen=True)
+class Moved:
+    """A file that has another path now, and what it was before and is there."""
+
+    source: str
+    target: str
+    was: FileState
+    now: FileState
+
+
 class Marks:
     """The marks of every photo of this user, by path; may be used by several threads.
 
@@ -179,6 +189,18 @@ class Marks:
             connection.close()
             raise
         return connection
+
+
+def take_along(connection: sqlite3.Connection, moved: Iterable[Moved]) -> None:
+    """Give the marks of files that were moved to their new paths, in the transaction that is under way."""
+    for file in moved:
+        old, new = path_key(file.source), path_key(file.target)
+        connection.execute("DELETE FROM marks WHERE path = ?", (new,))  # of an earlier file of that name
+        connection.execute("UPDATE marks SET path = ? WHERE path = ?", (new, old))
+        connection.execute(  # some file systems keep times less exactly
+            "UPDATE marks SET size = ?, mtime_ns = ? WHERE path = ? AND size = ? AND mtime_ns = ?",
+            (file.now.size, file.now.mtime_ns, new, file.was.size, file.was.mtime_ns),
+        )
 
 
 def changed_since(paths: Iterable[str], moment: int) -> bool:
