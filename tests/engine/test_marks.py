@@ -109,9 +109,11 @@ def test_a_mark_of_a_file_that_others_have_changed_is_shown_and_does_not_count(d
         assert outdated.in_force == UNMARKED
         # Also for those who have known it since before.
         assert marks.as_they_stand({str(photo): Mark(2, "rejected")}) == {str(photo): outdated}
+        for anew in (Mark(2, "rejected", 1), Mark(2, "rejected", flag_at=1)):  # about to be kept
+            assert marks.as_they_stand({str(photo): anew}) == {str(photo): anew}
         marks.set({str(photo): outdated})  # as undoing does
         assert _only(marks, photo) == outdated
-        marks.set({str(photo): Mark(2, "rejected")})
+        marks.set({str(photo): Mark(2, "rejected", 1, 1)})
         assert _only(marks, photo) == Mark(2, "rejected")
 
 
@@ -158,6 +160,29 @@ def test_a_mark_goes_along_with_our_own_changes_of_its_file_only(database, photo
             if ours:
                 store.carry_over(str(photo), was, file_state(str(photo)), b"before", b"after")
             assert _only(marks, photo) == Mark(2, outdated=content != b"photo with score")
+
+
+@pytest.mark.parametrize(
+    ("given", "counts"),
+    [
+        (Mark(3, "rejected", 2, 1), Mark(3)),  # stars, on a photo that seems to be rejected
+        (Mark(2, "rejected", 2, 1), Mark(2)),  # the same again
+        (Mark(None, "rejected", None, 1), UNMARKED),
+        (Mark(2, "picked", 1, 2), Mark(flag="picked")),
+        (Mark(2, "rejected", 1, 2), Mark(flag="rejected")),
+        (Mark(None, "rejected", None, 2), Mark(flag="rejected")),
+        (Mark(2, None, 1, None), UNMARKED),
+    ],
+)
+def test_what_is_said_of_another_photo_meanwhile_confirms_nothing_else(database, photo, given, counts):
+    with closing(Marks(database)) as marks:
+        marks.set({str(photo): Mark(2, "rejected", 1, 1)})
+        photo.write_bytes(b"another photo")
+        assert marks.set({str(photo): given}) == ({} if given == counts else {str(photo): counts})
+        assert marks.as_they_stand({str(photo): given}) == {
+            str(photo): given if counts == UNMARKED else counts
+        }
+        assert marks.all_below(str(photo)) == ({} if counts == UNMARKED else {str(photo): counts})
 
 
 def test_marks_of_earlier_versions_are_shown_and_do_not_count(database, photo):

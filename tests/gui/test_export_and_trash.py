@@ -269,7 +269,7 @@ def test_a_photo_that_took_the_place_of_a_rejected_one_stays(qtbot, shoot, tmp_p
     click(qtbot, dialog.do_button)
     wait_for(qtbot, dialog, "done")
     assert {"IMG_2.jpg", "IMG_3.jpg"} <= set(names(shoot))
-    kept.set({str(shoot / "IMG_2.jpg"): REJECTED})
+    kept.set({str(shoot / "IMG_2.jpg"): Mark(flag="rejected", flag_at=1)})
     dialog = shown(trash_dialog(kept_items(kept, shoot)))
     click(qtbot, dialog.do_button)
     wait_for(qtbot, dialog, "done")

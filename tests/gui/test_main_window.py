@@ -12,6 +12,7 @@ from pathlib import Path
 
 import platformdirs
 import pytest
+from makers.photos import save_photo
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
@@ -530,6 +531,22 @@ def test_stars_are_written_over_a_rating_made_elsewhere_only_if_given_anew(score
     _press(qtbot, "S", Qt.KeyboardModifier.ControlModifier)
     _carry_out(qtbot, "done")
     assert _rating(path) == 4
+
+
+def test_stars_do_not_confirm_the_reject_of_a_photo_that_was_there_before(scored, qtbot):
+    _click(qtbot, scored, 1)
+    _press(qtbot, "X")
+    save_photo(Path(scored.photos.item_at(1).path), 9)
+    _press(qtbot, "A", Qt.KeyboardModifier.ControlModifier)
+    _press(qtbot, "3")
+    qtbot.waitUntil(lambda: _flags(scored) == [None] * 5)
+    assert _stars(scored) == [3] * 5
+    _press(qtbot, [Qt.Key.Key_Delete])
+    dialog = _dialog(WorkDialog)
+    qtbot.waitUntil(lambda: dialog.phase == "planned", timeout=SCORED_MS)
+    assert not dialog.do_button.isEnabled()
+    dialog.close()
+    _wait_for_window(qtbot, scored)
 
 
 def _carry_out(qtbot, phase):

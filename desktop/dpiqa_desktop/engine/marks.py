@@ -23,7 +23,7 @@ Flag = Literal["picked", "rejected"]
 
 # The window waits for it: another process holds the lock for a batch's commit, which takes milliseconds.
 _BUSY_SECONDS = 2
-_COLUMNS = "path, stars, flag, size, mtime_ns, stars_at, written"
+_COLUMNS = "path, stars, flag, size, mtime_ns, stars_at, flag_at, written"
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class Mark:
         flag: None if neither picked nor rejected.
         stars_at: when the stars were given, ns since 1970; None if unknown. Stars that were given replace a
             rating in the photo's files only as long as nobody has changed these since.
+        flag_at: when the flag was given.
         outdated: others have changed the file since: it may be another photo. To be shown, no more.
     """
 
     stars: int | None = None
     flag: Flag | None = None
     stars_at: int | None = field(default=None, compare=False)
+    flag_at: int | None = field(default=None, compare=False)
     outdated: bool = False
 
     @property
@@ -126,26 +128,34 @@ class Marks:
             kept = {path: found for path in marks if (found := _find(connection, path)) is not None}
         return {
             path: _as_it_stands(path, kept[path])
-            if path in kept and _says(kept[path].mark) == _says(mark)
+            if path in kept and not _given_after(mark, kept[path].mark)
             else mark
             for path, mark in marks.items()
         }
 
-    def set(self, marks: Mapping[str, Mark]) -> None:
+    def set(self, marks: Mapping[str, Mark]) -> dict[str, Mark]:
         """Keep the marks of these photos, given to the files as they are now, all or none.
 
         A mark that says nothing is forgotten; one that is outdated stays so.
+
+        Returns:
+            those that are kept otherwise: of a mark that is outdated by now only what is given anew counts,
+            not the flag beside new stars, nor the stars beside a new flag.
         """
-        rows = []
-        for path, mark in marks.items():
-            state = None if mark.outdated else _state(path)
-            size, mtime_ns = (state.size, state.mtime_ns) if state else (None, None)
-            rows.append((path_key(path), mark.stars, mark.flag, size, mtime_ns, mark.stars_at))
+        corrected = {}
         with self._connected() as connection, transaction(connection):
-            connection.executemany(
-                f"INSERT OR REPLACE INTO marks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, 0)", rows
-            )
+            for path, given in marks.items():
+                state = None if given.outdated else _state(path)
+                mark = _given_anew(given, _find(connection, path), state)
+                if mark != given:
+                    corrected[path] = mark
+                size, mtime_ns = (state.size, state.mtime_ns) if state else (None, None)
+                connection.execute(
+                    f"INSERT OR REPLACE INTO marks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+                    (path_key(path), mark.stars, mark.flag, size, mtime_ns, mark.stars_at, mark.flag_at),
+                )
             connection.execute("DELETE FROM marks WHERE stars IS NULL AND flag IS NULL")
+        return corrected
 
     def set_written(self, marks: Mapping[str, Mark], written: bool) -> None:
         """Keep whether the photos' files say what these marks say; others that were given since are not."""
@@ -228,10 +238,11 @@ def _kept(
     size: int | None,
     mtime_ns: int | None,
     stars_at: int | None,
+    flag_at: int | None,
     written: int,
 ) -> _Kept:
     state = None if size is None or mtime_ns is None else FileState(size, mtime_ns)
-    return _Kept(Mark(stars, flag, stars_at), state, bool(written))
+    return _Kept(Mark(stars, flag, stars_at, flag_at), state, bool(written))
 
 
 def _as_it_stands(path: str, kept: _Kept) -> Mark:
@@ -244,8 +255,21 @@ def _as_it_stands(path: str, kept: _Kept) -> Mark:
     return Mark(flag="picked", outdated=True) if kept.mark.flag == "picked" else UNMARKED
 
 
-def _says(mark: Mark) -> tuple[int | None, Flag | None]:
-    return mark.stars, mark.flag
+def _given_anew(given: Mark, kept: _Kept | None, state: FileState | None) -> Mark:
+    """What of a mark counts for the file as it is now, after one that was kept."""
+    if kept is None or state in (None, kept.state):
+        return given
+    stars, flag = given.stars, given.flag
+    if (stars, given.stars_at) == (kept.mark.stars, kept.mark.stars_at):
+        stars = None
+    if (flag, given.flag_at) == (kept.mark.flag, kept.mark.flag_at):
+        flag = None
+    return replace(given, stars=stars, flag=flag)
+
+
+def _given_after(mark: Mark, kept: Mark) -> bool:
+    """Whether any of a mark was given after what is kept, and so is about to be kept."""
+    return (mark.stars_at or 0) > (kept.stars_at or 0) or (mark.flag_at or 0) > (kept.flag_at or 0)
 
 
 def _state(path: str) -> FileState | None:

@@ -41,6 +41,7 @@ _MIGRATIONS = (
         "ALTER TABLE marks ADD COLUMN size INTEGER",
         "ALTER TABLE marks ADD COLUMN mtime_ns INTEGER",
         "ALTER TABLE marks ADD COLUMN stars_at INTEGER",
+        "ALTER TABLE marks ADD COLUMN flag_at INTEGER",
         "ALTER TABLE marks ADD COLUMN written INTEGER NOT NULL DEFAULT 0",
     ),
 )

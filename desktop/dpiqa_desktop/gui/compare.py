@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 from dpiqa_desktop.gui.compare_pane import Pane
 from dpiqa_desktop.gui.photo_canvas import PhotoCanvas
 from dpiqa_desktop.gui.photo_caption import ElidedLabel
-from dpiqa_desktop.gui.photo_item import PhotoItem
+from dpiqa_desktop.gui.photo_item import Flag, PhotoItem
 from dpiqa_desktop.gui.photo_loader import FullPhoto, PhotoLoader
 from dpiqa_desktop.gui.photo_view import PhotoView
 from dpiqa_desktop.gui.quality_map import QualityMaps
@@ -117,10 +118,11 @@ class Compare(PhotoView):
         """Pick the current photo and reject all others; the stars stay."""
         if len(self._paths) < 2:
             return
-        marks = {}
+        marks, now = {}, time.time_ns()
         for path in self._paths:
             mark = (self._item_of(path) or PhotoItem(path)).mark.in_force
-            marks[path] = replace(mark, flag="picked" if path == self.path else "rejected")
+            flag: Flag = "picked" if path == self.path else "rejected"
+            marks[path] = replace(mark, flag=flag, flag_at=now)
         self.marks_chosen.emit(marks)
 
     def choose(self, path: str) -> None:

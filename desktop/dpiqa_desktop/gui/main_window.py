@@ -197,6 +197,7 @@ class MainWindow(QMainWindow):
         self._marks.failed.connect(lambda text: self.messages.say(text))
         self.model.scores_changed.connect(self._scores_changed)
         self.model.bursts_changed.connect(lambda: self.bursts.show_bursts(self.model.bursts()))
+        self._marks.corrected.connect(self.model.show_marks)
         self.marking.said.connect(self.messages.remark)
         views.compare.marks_chosen.connect(self._keep_compared)
         views.view_changed.connect(self._show_surroundings)

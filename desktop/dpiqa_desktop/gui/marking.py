@@ -14,8 +14,8 @@ from dpiqa_desktop.gui.photo_item import UNMARKED, Flag, Mark, PhotoItem
 from dpiqa_desktop.gui.photo_model import PhotoModel
 from dpiqa_desktop.gui.undo import SetMarks
 
-_Wanted = tuple[PhotoItem, Flag | None, int | None, int | None]
-"""A photo, and the flag, the stars and when these were given that it is to have."""
+_Said = tuple[int | None, Flag | None, int | None, int | None]
+"""What a ``Mark`` is made of: stars, flag, and when each was given."""
 
 
 class Marking(QObject):
@@ -60,13 +60,14 @@ class Marking(QObject):
     def rate(self, stars: int | None) -> None:
         """Give 0 to 5 stars; None leaves it to the score again."""
         text = self.tr("stars") if stars is None else counted.stars(stars)
-        given_at = None if stars is None else time.time_ns()
-        self._set(((item, item.mark.in_force.flag, stars, given_at) for item in self._meant()), text)
+        now = time.time_ns()
+        self._set(((item, _with_stars(item.mark.in_force, stars, now)) for item in self._meant()), text)
 
     def flag(self, flag: Flag | None) -> None:
         """Pick, reject, or neither."""
         names = {"picked": self.tr("pick"), "rejected": self.tr("reject"), None: self.tr("unflag")}
-        self._set(((item, flag, *_stars_of(item)) for item in self._meant()), names[flag])
+        now = time.time_ns()
+        self._set(((item, _with_flag(item.mark.in_force, flag, now)) for item in self._meant()), names[flag])
 
     def keep_best(self) -> None:
         """In the bursts of the photos meant: pick the best, reject the others."""
@@ -75,8 +76,9 @@ class Marking(QObject):
             self.said.emit(self.tr("This photo is in no burst"))
             return
         flags: dict[bool, Flag] = {True: "picked", False: "rejected"}
+        now = time.time_ns()
         wanted = (
-            (item, flags[item.best_of_burst], *_stars_of(item))
+            (item, _with_flag(item.mark.in_force, flags[item.best_of_burst], now))
             for item in self._model.items()
             if item.burst in bursts
         )
@@ -87,16 +89,17 @@ class Marking(QObject):
 
         Of a metric whose lower scores are better, those above the first are rejected.
         """
-        wanted: list[_Wanted] = []
+        wanted: list[tuple[PhotoItem, _Said]] = []
+        now = time.time_ns()
         sign = -1 if self._model.lower_better else 1
         picked = 0
         for item in items:
             if item.score is None or item.mark.in_force.flag is not None:
                 continue
             if sign * item.score < sign * reject_below:
-                wanted.append((item, "rejected", *_stars_of(item)))
+                wanted.append((item, _with_flag(item.mark.in_force, "rejected", now)))
             elif sign * item.score >= sign * pick_from:
-                wanted.append((item, "picked", *_stars_of(item)))
+                wanted.append((item, _with_flag(item.mark.in_force, "picked", now)))
                 picked += 1
         self._set(wanted, self.tr("flag by score"))
         said = self.tr("{picked} picked, {rejected} rejected; photos that had a flag kept it")
@@ -105,18 +108,16 @@ class Marking(QObject):
     def apply(self, marks: Mapping[str, Mark], text: str) -> None:
         """Set marks as one step that can be undone; those that are so already are given anew."""
         items = [(self._model.item(path), mark) for path, mark in marks.items()]
-        self._set(
-            ((item, mark.flag, mark.stars, mark.stars_at) for item, mark in items if item is not None), text
-        )
+        self._set(((item, _said(mark)) for item, mark in items if item is not None), text)
 
-    def _set(self, wanted: Iterable[_Wanted], text: str) -> None:
+    def _set(self, wanted: Iterable[tuple[PhotoItem, _Said]], text: str) -> None:
         before, after, again = {}, {}, {}
         # Of thousands at once many are equal: to look them up takes a fifth of making them.
-        mark_of: dict[tuple[Flag | None, int | None, int | None], Mark] = {}
-        for item, flag, stars, stars_at in wanted:
-            mark = mark_of.get((flag, stars, stars_at))
+        mark_of: dict[_Said, Mark] = {}
+        for item, said in wanted:
+            mark = mark_of.get(said)
             if mark is None:
-                mark = mark_of[flag, stars, stars_at] = Mark(stars, flag, stars_at)
+                mark = mark_of[said] = Mark(*said)
             if item.mark != mark:
                 before[item.path], after[item.path] = item.mark, mark
             elif mark != UNMARKED:
@@ -127,7 +128,13 @@ class Marking(QObject):
             self._stack.push(SetMarks(self._model, before, after, text))
 
 
-def _stars_of(item: PhotoItem) -> tuple[int | None, int | None]:
-    """Its stars, and when they were given."""
-    mark = item.mark.in_force
-    return mark.stars, mark.stars_at
+def _said(mark: Mark) -> _Said:
+    return mark.stars, mark.flag, mark.stars_at, mark.flag_at
+
+
+def _with_stars(mark: Mark, stars: int | None, now: int) -> _Said:
+    return stars, mark.flag, None if stars is None else now, mark.flag_at
+
+
+def _with_flag(mark: Mark, flag: Flag | None, now: int) -> _Said:
+    return mark.stars, flag, mark.stars_at, None if flag is None else now

@@ -19,9 +19,11 @@ class MarksKeeper(QObject):
 
     Signals:
         failed: marks could not be kept; why, for the user's eyes.
+        corrected: marks that are kept otherwise than they were given, by path, see ``Marks.set``.
     """
 
     failed = Signal(str)
+    corrected = Signal(object)
 
     def __init__(self, marks: Marks, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -33,7 +35,7 @@ class MarksKeeper(QObject):
         return self._pool.submit(self._marks.all_below, folder).result()
 
     def set(self, marks: Mapping[str, Mark]) -> None:
-        """Keep these as soon as may be; a failure is told by ``failed``."""
+        """Keep these as soon as may be; how that went is told by the signals."""
         self._pool.submit(self._marks.set, dict(marks)).add_done_callback(self._done)
 
     def close(self) -> None:
@@ -41,7 +43,9 @@ class MarksKeeper(QObject):
         self._pool.shutdown(wait=True)
         self._marks.close()
 
-    def _done(self, future: Future[None]) -> None:
+    def _done(self, future: Future[dict[str, Mark]]) -> None:
         error = future.exception()
         if error is not None:
             self.failed.emit(str(error))
+        elif future.result():
+            self.corrected.emit(future.result())

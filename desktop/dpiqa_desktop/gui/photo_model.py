@@ -25,7 +25,7 @@ _TELL_EVERY_MS = 250  # histogram and counts follow the scores at this pace
 class KeepsMarks(Protocol):
     """Where marks are kept, see ``MarksKeeper``."""
 
-    def set(self, marks: Mapping[str, Mark]) -> None:
+    def set(self, marks: Mapping[str, Mark]) -> object:
         """Keep the marks of these photos, by path."""
 
 
@@ -156,6 +156,11 @@ class PhotoModel(QAbstractListModel):
             return
         if self._kept is not None:
             self._kept.set(marks)
+        self.show_marks(marks)
+
+    def show_marks(self, marks: Mapping[str, Mark]) -> None:
+        """Change them as they are kept already."""
+        marks = {path: mark for path, mark in marks.items() if path in self._row_of}
         for path, mark in marks.items():
             row = self._row_of[path]
             self._items[row] = self._items[row].but(mark=mark)
