@@ -203,6 +203,30 @@ def test_stars_that_were_not_written_are_shown_and_replace_no_rating_given_since
     assert kept_items(kept, path)[0].mark == Mark(2, outdated=True)
 
 
+@pytest.mark.parametrize("touched", [None, "photo", "sidecar"])
+def test_stars_that_were_taken_back_can_be_written_again_unless_others_came_between(
+    qtbot, make_photos, settings, shown, kept, touched
+):
+    (path,) = make_photos(1)
+    rate_elsewhere(path, 5)
+    kept.set({path: given(2)})
+    dialog = write_all(qtbot, shown, kept_items(kept, path), settings)
+    assert ratings_of(path) == ("2", 2)
+    if touched == "photo":
+        rate_elsewhere(path, 4)
+    elif touched == "sidecar":
+        Path(path).with_suffix(".xmp").write_bytes(xmp_packet(4))
+    click(qtbot, dialog.back_button)
+    wait_for(qtbot, dialog, "taken back")
+    again = shown(WorkDialog(dialog.task))  # as the window does it again
+    if again.do_button.isEnabled():
+        click(qtbot, again.do_button)
+        wait_for(qtbot, again, "done")
+    assert ratings_of(path)[1] == {None: 2, "photo": 4, "sidecar": 5}[touched]
+    if touched == "sidecar":
+        assert said_by_sidecar(str(Path(path).with_suffix(".xmp"))).text(prop.RATING) == "4"
+
+
 def test_stars_replace_no_rating_that_a_sidecar_got_since(qtbot, tmp_path, settings, shown, kept):
     raw = tmp_path / "a.CR2"
     raw.write_bytes(b"raw")

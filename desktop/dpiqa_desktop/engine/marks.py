@@ -11,6 +11,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -163,6 +164,15 @@ class Marks:
             connection.executemany(
                 "UPDATE marks SET written = ? WHERE path = ? AND stars IS ? AND flag IS ?",
                 [(written, path_key(path), mark.stars, mark.flag) for path, mark in marks.items()],
+            )
+
+    def renew_stars(self, marks: Mapping[str, Mark]) -> None:
+        """Take the stars of these marks for given now; others that were given since stay as they are."""
+        now = time.time_ns()
+        with self._connected() as connection, transaction(connection):
+            connection.executemany(
+                "UPDATE marks SET stars_at = ? WHERE path = ? AND stars = ? AND stars_at = ?",
+                [(now, path_key(path), mark.stars, mark.stars_at) for path, mark in marks.items()],
             )
 
     def forget(self, paths: Iterable[str]) -> dict[str, Mark]:

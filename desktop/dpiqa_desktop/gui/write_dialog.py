@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import takewhile
@@ -111,13 +111,18 @@ def _replaces_rating(item: PhotoItem, listing: Listing) -> bool:
     mark = item.mark
     if mark.stars is None or mark.stars_at is None or mark.flag == "rejected":
         return False
-    folder, name = os.path.split(item.path)
+    return _unchanged_since(item.path, mark.stars_at, listing)
+
+
+def _unchanged_since(photo: str, moment: int, listing: Listing, but: Set[str] = frozenset()) -> bool:
+    """Whether all files of a photo are as they were, as far as can be told; ``but`` are real paths."""
+    folder, name = os.path.split(photo)
     try:
-        listed = listing.files_of(item.path)
+        listed = listing.files_of(photo)
         made_since = [sidecar.sidecar_name(name, naming) for naming in sidecar.NAMINGS]
         files = {os.path.join(folder, other) for other in (name, *listed, *made_since)}
-        return not changed_since(files, mark.stars_at)
-    except OSError:  # the plan will say so
+        return not changed_since((file for file in files if os.path.realpath(file) not in but), moment)
+    except OSError:  # whoever works on it will say so
         return False
 
 
@@ -135,6 +140,7 @@ class _Writing(QObject):
         self._without = len(items) - len(self._items)
         self._run: int | None = None
         self._said: dict[str, Mark] = {}
+        self._replaced: dict[str, set[str]] = {}  # by photo, the files in which its stars replaced a rating
         self.settings = settings
         self.title = self.tr("Write scores and ratings")
 
@@ -174,7 +180,8 @@ class _Writing(QObject):
             try:
                 with contextlib.closing(outcomes):
                     for of_one in outcomes:
-                        self._remember(begun.popleft(), of_one)
+                        item = begun.popleft()
+                        self._remember(item, of_one, item.path in replacing)
                         yield [self._row(outcome) for outcome in of_one]
             finally:
                 self._run = writer.run
@@ -183,7 +190,11 @@ class _Writing(QObject):
     def take_back(self, stopped: Stopped) -> Steps:
         assert self._run is not None
         self._keep_written(False)
-        yield from _taken_back(self, self._run, stopped)
+        exactly: set[str] = set()
+        try:
+            yield from _taken_back(self, self._run, stopped, exactly)
+        finally:
+            self._renew_stars(exactly)
 
     def question(self, counts: Counts) -> str:
         parts = []
@@ -235,10 +246,26 @@ class _Writing(QObject):
                 items.append(item)
         return items, left
 
-    def _remember(self, item: PhotoItem, outcomes: Sequence[Outcome]) -> None:
+    def _remember(self, item: PhotoItem, outcomes: Sequence[Outcome], replacing: bool) -> None:
         """Remember what the photo's files say of its mark now."""
         if is_rated(item) and not any(isinstance(one, NotWritten) or one.rating_kept for one in outcomes):
             self._said[item.path] = item.mark
+            if replacing:
+                written = {os.path.realpath(one.path) for one in outcomes if isinstance(one, Written)}
+                self._replaced[item.path] = written
+
+    def _renew_stars(self, exactly: Set[str]) -> None:
+        """Stars that were taken back may be written again, if nobody but us has changed the photo's files."""
+        listing = Listing()
+        again = {}
+        for photo, written in self._replaced.items():
+            mark = self._said[photo]
+            assert mark.stars_at is not None
+            if written <= exactly and _unchanged_since(photo, mark.stars_at, listing, but=written):
+                again[photo] = mark
+        if again:
+            with contextlib.suppress(StoreError), kept_marks() as marks:
+                marks.renew_stars(again)
 
     def _keep_written(self, written: bool) -> None:
         if self._said:
@@ -332,10 +359,13 @@ def _would_be(planned: ToWrite) -> Outcome:
     )
 
 
-def _taken_back(task: QObject, run: int, stopped: Stopped) -> Steps:
+def _taken_back(task: QObject, run: int, stopped: Stopped, exactly: set[str] | None = None) -> Steps:
+    """Take a run back; ``exactly`` gets the files that are byte for byte as they were."""
     with contextlib.closing(Store(default_database())) as store, _journal(store) as journal:
         entries = takewhile(lambda _: not stopped(), journal.entries(run))
         for outcome in undo(entries, journal, store):
+            if exactly is not None and isinstance(outcome, TakenBack) and outcome.exactly:
+                exactly.add(outcome.path)
             if not isinstance(outcome, TakenBack):
                 yield [Row("failed", outcome.path, outcome.reason)]
             elif outcome.removed:
