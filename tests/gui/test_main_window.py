@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import platformdirs
@@ -17,6 +18,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
+from dpiqa_desktop.engine.marks import Marks
 from dpiqa_desktop.engine.store import default_database
 from dpiqa_desktop.gui.app import main, make_window
 from dpiqa_desktop.gui.fault_reporter import FaultReporter
@@ -536,7 +538,10 @@ def test_stars_are_written_over_a_rating_made_elsewhere_only_if_given_anew(score
 def test_stars_do_not_confirm_the_reject_of_a_photo_that_was_there_before(scored, qtbot):
     _click(qtbot, scored, 1)
     _press(qtbot, "X")
-    save_photo(Path(scored.photos.item_at(1).path), 9)
+    path = scored.photos.item_at(1).path
+    with closing(Marks(default_database())) as marks:
+        qtbot.waitUntil(lambda: bool(marks.all_below(path)), timeout=SCORED_MS)  # it is kept
+    save_photo(Path(path), 9)
     _press(qtbot, "A", Qt.KeyboardModifier.ControlModifier)
     _press(qtbot, "3")
     qtbot.waitUntil(lambda: _flags(scored) == [None] * 5)
