@@ -234,6 +234,61 @@ def test_undo_takes_back_each_of_the_two_exif_tags_that_is_still_ours(shoot, wri
     assert "IFD0:RatingPercent" not in tags
 
 
+def exiftool_sets(path, *tags):
+    subprocess.run(["exiftool", "-q", "-overwrite_original", *tags, str(path)], check=True)
+
+
+@pytest.mark.parametrize("suffix", EMBEDDED)
+@needs_exiftool
+def test_undo_leaves_a_rating_and_a_colour_of_the_photographers_that_equal_ours(
+    suffix, shoot, write, take_back
+):
+    """The photo came back from elsewhere, and does not say that they are ours."""
+    photo = save_photo(shoot / f"a.{suffix}")
+    original = photo.read_bytes()
+    write(photo, policy=Policy(labels=True, microsoft=True))
+    photo.write_bytes(original)
+    given = ["-XMP-xmp:Rating=4", "-XMP-microsoft:RatingPercent=75", "-XMP-xmp:Label=Green"]
+    exiftool_sets(photo, *given, "-IFD0:Rating=4", "-IFD0:RatingPercent=73")
+    before = photo.read_bytes()
+    take_back()
+    assert photo.read_bytes() == before
+
+
+@needs_exiftool
+def test_undo_leaves_stars_of_ours_that_the_photographer_made_his(shoot, write, take_back):
+    """He set others over ours, so that they were ours no more, and then the same again."""
+    photo = save_photo(shoot / "a.jpg")
+    write(photo)
+    exiftool_sets(photo, "-XMP-xmp:Rating=2", "-IFD0:Rating=2")
+    write(photo, BETTER)
+    exiftool_sets(photo, "-XMP-xmp:Rating=4", "-IFD0:Rating=4")
+    take_back(2)
+    tags = exiftool(photo)
+    assert (tags["XMP-dpiqa:Score"], tags["XMP-xmp:Rating"], tags["IFD0:Rating"]) == (0.7321, 4, 4)
+    assert "XMP-dpiqa:Rating" not in tags
+    (outcome,) = write(photo, BETTER)
+    assert outcome.rating_kept
+    take_back(3)
+    take_back(1)
+    tags = exiftool(photo)
+    assert (tags["XMP-xmp:Rating"], tags["IFD0:Rating"]) == (4, 4)
+
+
+@needs_exiftool
+def test_undo_makes_ours_again_what_the_photographer_has_not_set_since(shoot, write, take_back):
+    """He confirmed our stars in the window, and took that back."""
+    photo = save_photo(shoot / "a.jpg")
+    write(photo)
+    write(photo, dataclasses.replace(VERDICT, rating_by="photographer", replaces_rating=True))
+    assert "XMP-dpiqa:Rating" not in exiftool(photo)
+    exiftool_sets(photo, "-XMP-dc:Title=The cake")
+    take_back(2)
+    assert exiftool(photo)["XMP-dpiqa:Rating"] == exiftool(photo)["XMP-xmp:Rating"] == 4
+    take_back(1)
+    assert "XMP-xmp:Rating" not in exiftool(photo)
+
+
 @needs_exiftool
 def test_stars_of_ours_that_were_taken_away_do_not_come_back(shoot, write):
     """By a program that knows XMP's rating, and leaves EXIF's."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dpiqa_desktop.journal import Journal, translated
+from dpiqa_desktop.metadata import properties as prop
 from dpiqa_desktop.metadata.embedded import ExifRating
 from dpiqa_desktop.metadata.plan import Said, Wanted
 from dpiqa_desktop.metadata.splice import Splice
@@ -32,14 +33,21 @@ CREATE TABLE IF NOT EXISTS metadata_changes (
 """
 
 
+# A rating or a colour that anybody may set, and what says that it is ours.
+_CLAIMS = {prop.RATING: prop.OUR_RATING, prop.LABEL: prop.OUR_LABEL}
+_CLAIM_OF = _CLAIMS | dict.fromkeys(prop.MICROSOFT_RATINGS, prop.OUR_RATING)
+
+
 @dataclass(frozen=True)
 class Properties:
     """What a change did, property by property: for a file that has changed since.
 
     Attributes:
-        old: the texts that were there, None where there was none; arrays are not kept, see ``new``.
+        old: the texts that were there, None where there was none; arrays are not kept, see ``new``. Also of
+            ratings and colours that were left as they were.
         new: what was done.
-        old_exif, new_exif: the same of the EXIF rating; None if it was left as it was.
+        old_exif: the EXIF rating that was there; None if there is no EXIF.
+        new_exif: what was done; None if it was left as it was.
     """
 
     old: Mapping[Name, str | None]
@@ -50,11 +58,16 @@ class Properties:
     @classmethod
     def of(cls, said: Said, wanted: Wanted) -> Properties:
         """Those of a change of a document."""
-        old = {name: said.text(name) for name, change in wanted.xmp.items() if not isinstance(change, Items)}
-        return cls(old, dict(wanted.xmp), said.exif if wanted.exif else None, wanted.exif)
+        texts = {name for name, change in wanted.xmp.items() if not isinstance(change, Items)}
+        old = {name: said.text(name) for name in (*texts, *_CLAIMS, *_CLAIMS.values())}
+        return cls(old, dict(wanted.xmp), said.exif, wanted.exif)
 
     def taken_back(self, said: Said) -> Wanted:
-        """What leads back, from what a file says now: only where it still says what we wrote."""
+        """What leads back, from what a file says now: only where it still says what we wrote.
+
+        The photographer may have set the very rating that we wrote. So one is taken back only while what says
+        that it is ours is as this change left it, and never becomes ours again if it was set since.
+        """
         back: dict[Name, Change] = {}
         for name, change in self.new.items():
             if isinstance(change, Items):
@@ -63,19 +76,33 @@ class Properties:
                 remove = tuple(item for item in change.add if item in there)
                 if add or remove:
                     back[name] = Items(add, remove)
-            elif said.text(name) == change != self.old[name]:
-                back[name] = self.old[name]
-        return Wanted(back, self._exif_taken_back(said.exif))
+            elif self._is_as_left(name, said) and self._is_as_left(_CLAIM_OF.get(name, name), said):
+                back[name] = self._before(name, said)
+        back = {name: change for name, change in back.items() if change != said.properties.get(name)}
+        return Wanted(back, self._exif_taken_back(said))
 
-    def _exif_taken_back(self, said: ExifRating | None) -> ExifRating | None:
-        old, new = self.old_exif, self.new_exif
-        if said is None or old is None or new is None:
+    def _is_as_left(self, name: Name, said: Said) -> bool:
+        left = self.new.get(name, self.old.get(name))
+        return name not in said.properties if left is None else said.text(name) == left
+
+    def _before(self, name: Name, said: Said) -> str | None:
+        """What a property said; but what is set in the meantime is not claimed as ours."""
+        for ours in (rating for rating, claim in _CLAIMS.items() if claim == name):
+            left_exif = self.new_exif or self.old_exif
+            exif_is_as_left = ours != prop.RATING or None in (said.exif, left_exif) or said.exif == left_exif
+            if ours in said.properties and not (self._is_as_left(ours, said) and exif_is_as_left):
+                return None
+        return self.old[name]
+
+    def _exif_taken_back(self, said: Said) -> ExifRating | None:
+        now, old, new = said.exif, self.old_exif, self.new_exif
+        if now is None or old is None or new is None or not self._is_as_left(prop.OUR_RATING, said):
             return None
         back = ExifRating(
-            old.rating if said.rating == new.rating else said.rating,
-            old.percent if said.percent == new.percent else said.percent,
+            old.rating if now.rating == new.rating else now.rating,
+            old.percent if now.percent == new.percent else now.percent,
         )
-        return None if back == said else back
+        return None if back == now else back
 
 
 @dataclass(frozen=True)
@@ -214,7 +241,12 @@ def _packed_properties(properties: Properties) -> str:
         [name.namespace, name.name, properties.old.get(name), _packed_change(change)]
         for name, change in properties.new.items()
     ]
-    return json.dumps({"xmp": xmp, "exif": exif})
+    left = [
+        [name.namespace, name.name, text]
+        for name, text in properties.old.items()
+        if name not in properties.new and text is not None
+    ]
+    return json.dumps({"xmp": xmp, "left": left, "exif": exif})
 
 
 def _packed_change(change: Change) -> Any:
@@ -223,7 +255,9 @@ def _packed_change(change: Change) -> Any:
 
 def _unpacked_properties(text: str) -> Properties:
     packed = json.loads(text)
-    old, new = {}, {}
+    # The first versions wrote down only what changed.
+    old = {Name(namespace, local): text for namespace, local, text in packed.get("left", ())}
+    new: dict[Name, Change] = {}
     for namespace, local, was, change in packed["xmp"]:
         name = Name(namespace, local)
         if isinstance(change, dict):
