@@ -117,7 +117,7 @@ def undo(options: BatchOptions) -> ExitCode:
             else:
                 failed = _tell(relocate.undo(moves, run), console)
             if failed:
-                console.say("what is left can be tried again; --undo RUN takes back an earlier run")
+                console.say(f"--undo {run} tries again what is left; --undo RUN takes back another run")
     return code_of_run(failed, interrupted=False)
 
 

@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS organise_operations (
     PRIMARY KEY (run, photo, seq)
 );
 CREATE INDEX IF NOT EXISTS organise_operations_by_state ON organise_operations (state);
+CREATE INDEX IF NOT EXISTS organise_operations_by_source ON organise_operations (source);
 CREATE TABLE IF NOT EXISTS organise_folders (
     run INTEGER NOT NULL, path BLOB NOT NULL,
     PRIMARY KEY (run, path)
@@ -163,6 +164,24 @@ class Journal:
                 "SELECT max(run) FROM organise_operations WHERE state = 'done'"
             ).fetchone()
         return run if run is None else int(run)
+
+    def moved(self, path: str, run: int) -> tuple[int, str] | None:
+        """Return the last run that has moved the file that was at ``path`` in ``run``, and where it is now.
+
+        None if none has, or it was taken back.
+        """
+        found = None
+        while True:
+            with translated():
+                row = self._connection.execute(
+                    "SELECT run, target FROM organise_operations WHERE source = ? AND run > ? "
+                    "AND kind = 'move' AND state = 'done' ORDER BY run LIMIT 1",
+                    (os.fsencode(path), run),
+                ).fetchone()
+            if row is None:
+                return found
+            run, path = int(row[0]), os.fsdecode(row[1])
+            found = (run, path)
 
     def check_run(self, run: int) -> None:
         """Raise UsageError if there was no such run."""

@@ -130,6 +130,27 @@ def test_undo_takes_back_the_latest_run_whether_it_wrote_or_moved(shoot, tmp_pat
     assert tree(shoot) == before
 
 
+@pytest.mark.parametrize("name_is_taken", [False, True])
+def test_what_was_written_into_photos_that_were_moved_since_can_be_taken_back_after_the_move(
+    name_is_taken, shoot, tmp_path, capsys
+):
+    before = tree(shoot)
+    assert main([str(shoot), "--write", "auto", "--move-below", "0.2", "--to", str(tmp_path / "bad")]) == 0
+    photo, moved = shoot / "flowers_shaken.jpg", tmp_path / "bad" / "flowers_shaken.jpg"
+    if name_is_taken:
+        shutil.copyfile(EXAMPLES / "dog.jpg", photo)
+    capsys.readouterr()
+    assert main(["--undo", "1"]) == 1
+    told = capsys.readouterr().err
+    assert f"failed: {photo}: run 2 moved it to {moved}: take that back first" in told
+    assert "--undo 1 tries again what is left" in told
+    if name_is_taken:
+        photo.unlink()
+    assert main(["--undo"]) == 0  # the move
+    assert main(["--undo"]) == 0  # what was written into the photo that was moved
+    assert tree(shoot) == before
+
+
 def test_another_computer_scores_nothing_twice(shoot, capsys):
     assert main([str(shoot), "--write", "auto"]) == 0
     shutil.rmtree(default_database().parent)

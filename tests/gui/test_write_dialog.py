@@ -419,6 +419,24 @@ def test_the_latest_run_is_taken_back_later(qtbot, make_photos, settings, shown)
     assert not again.do_button.isEnabled()
 
 
+def test_a_run_whose_photos_are_gone_hides_no_earlier_one(qtbot, make_photos, settings, shown):
+    paths = make_photos(2)
+    before = contents(os.path.dirname(paths[0]))[os.path.basename(paths[0])]
+    for path in paths:
+        dialog = shown(WriteDialog(items_of([path]), READY, settings))
+        click(qtbot, dialog.do_button)
+        wait_for(qtbot, dialog, "done")
+        dialog.close()
+    os.unlink(paths[1])
+    for said in ("Could not be taken back: 1 file", "As before: 1 file"):
+        back = shown(take_back_dialog())
+        click(qtbot, back.do_button)
+        wait_for(qtbot, back, "done")
+        assert said in back.text.text()
+        back.close()
+    assert contents(os.path.dirname(paths[0])) == {os.path.basename(paths[0]): before}
+
+
 def test_names_that_are_no_text_are_shown(tmp_path, settings, shown):
     if os.name == "nt":
         pytest.skip("names are text there")

@@ -681,6 +681,56 @@ def test_a_photo_that_is_gone_is_said_and_the_others_are_taken_back(shoot, store
     assert photos[0].read_bytes() == before
 
 
+@pytest.mark.parametrize("lost", ["photo", "folder"])
+def test_a_photo_that_comes_back_is_taken_back_then_and_meanwhile_hides_no_earlier_run(
+    lost, shoot, tmp_path, write, take_back, journal
+):
+    """A photo is renamed and gets its name back; a card is pulled out and plugged in again."""
+    earlier, later = save_photo(tmp_path / "a.jpg"), save_photo(shoot / "b.jpg")
+    before = later.read_bytes()
+    write(earlier)
+    write(later)
+    there = later if lost == "photo" else shoot
+    elsewhere = there.rename(tmp_path / "elsewhere")
+    assert journal.latest() == 2
+    (missed,) = take_back(2)
+    assert ("gone" if lost == "photo" else "plugged in") in missed.reason
+    assert journal.latest() == 1
+    elsewhere.rename(there)
+    assert journal.latest() == 2
+    assert [outcome.exactly for outcome in take_back(2)] == [True]
+    assert later.read_bytes() == before
+    assert journal.latest() == 1
+    take_back(1)
+    assert journal.latest() is None
+
+
+def test_what_a_later_run_changed_again_waits_until_that_is_taken_back(shoot, write, take_back):
+    photo = rated(shoot / "a.jpg", 5)
+    before = tree(shoot)
+    write(photo, policy=Policy(overwrite_ratings=True))
+    write(photo, BETTER)
+    written = tree(shoot)
+    (left,) = take_back(1)
+    assert isinstance(left, NotWritten)
+    assert "run 2 wrote into it later" in left.reason
+    assert tree(shoot) == written
+    assert take_back(2) == take_back(1) == [TakenBack(str(photo), removed=False, exactly=True)]
+    assert tree(shoot) == before
+
+
+def test_many_photos_of_several_runs_are_taken_back_at_once(shoot, store, write, journal):
+    """More than leave the journal at once."""
+    photos = [save_photo(shoot / f"{number}.jpg", number) for number in range(60)]
+    before = tree(shoot)
+    for verdict in (VERDICT, BETTER):
+        list(Writer(store, journal, Settings()).write_all((str(photo), verdict) for photo in photos))
+    outcomes = list(undo(journal.entries_below(os.path.realpath(shoot)), journal, store))
+    assert [outcome.exactly for outcome in outcomes] == [True] * 120
+    assert tree(shoot) == before
+    assert journal.latest() is None
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Windows knows no modes")
 def test_what_was_not_written_is_not_in_the_journal(shoot, store, write, journal):
     photo = save_photo(shoot / "a.jpg")

@@ -32,7 +32,7 @@ from dpiqa_desktop.process_lock import LockError, writing_alone
 from dpiqa_plugin.errors import StoreError
 
 _AT_ONCE = 4  # as many as are written at once
-_DROPPED_AT_ONCE = 50  # changes; each time the journal waits for the disk
+_WRITTEN_AT_ONCE = 50  # changes; each time the journal waits for the disk
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class TakenBack:
 def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store) -> Iterator[TakenBack | NotWritten]:
     """Take changes back, in the order given: the last first. What cannot be is told, and may be tried again.
 
+    Of one file the last change goes first, as what leads back from an earlier one knows nothing of it.
+
     Several files at a time, as most of it is waiting for the disk; the changes of one file one after the
     other. Closing the iterator stops after the files at hand. What was taken back leaves the journal some
     changes later: if that does not come to pass, the next time finds nothing left to be done.
@@ -62,18 +64,27 @@ def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store) -> Itera
     """
     strays = Strays()
     waiting: deque[tuple[Entry, Future[_Attempt]]] = deque()
-    settled: list[int] = []
+    over: list[int] = []
+    missed: list[int] = []
 
     def settle() -> Iterator[TakenBack | NotWritten]:
         entry, future = waiting.popleft()
         attempt = future.result()
-        if attempt.over:
-            settled.append(entry.id)
-        if len(settled) >= _DROPPED_AT_ONCE:
-            journal.drop(*settled)
-            settled.clear()
+        note(entry, attempt)
+        if len(over) + len(missed) >= _WRITTEN_AT_ONCE:
+            write_down()
         if attempt.outcome is not None:
             yield attempt.outcome
+
+    def note(entry: Entry, attempt: _Attempt) -> None:
+        if attempt.over or attempt.missed:
+            (over if attempt.over else missed).append(entry.id)
+
+    def write_down() -> None:
+        journal.drop(*over)
+        journal.miss(*missed)
+        over.clear()
+        missed.clear()
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="undo") as pool:
         try:
@@ -81,36 +92,70 @@ def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store) -> Itera
                 name = name_of_all(entry.path)
                 while len(waiting) > 2 * _AT_ONCE or any(name == name_of_all(e.path) for e, _ in waiting):
                     yield from settle()
-                waiting.append((entry, pool.submit(_attempt, entry, store, strays)))
+                since = _Since(journal.moved(entry), journal.later_run(entry, over))
+                waiting.append((entry, pool.submit(_attempt, entry, since, store, strays)))
             while waiting:
                 yield from settle()
         finally:
             pool.shutdown(wait=True)
-            settled += [e.id for e, future in waiting if not future.exception() and future.result().over]
-            journal.drop(*settled)
+            for entry, future in waiting:
+                if not future.exception():
+                    note(entry, future.result())
+            write_down()
+
+
+@dataclass(frozen=True)
+class _Since:
+    """What we did with a file after a change of it.
+
+    Attributes:
+        moved: the run that moved it, and where it is; None if it was not.
+        written: the last run that changed it; None if none did.
+    """
+
+    moved: tuple[int, str] | None
+    written: int | None
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """What came of a change: what is told of it, and whether there is nothing more to be taken back."""
+    """What came of a change.
+
+    Attributes:
+        outcome: what is told of it.
+        over: there is nothing more to be taken back.
+        missed: the file is not there, though another may have its name. It may come back: a disk is plugged
+            in, a name given back, a move taken back.
+    """
 
     outcome: TakenBack | NotWritten | None
-    over: bool
+    over: bool = False
+    missed: bool = False
 
 
-def _attempt(entry: Entry, store: Store, strays: Strays) -> _Attempt:
+def _attempt(entry: Entry, since: _Since, store: Store, strays: Strays) -> _Attempt:
+    if since.moved is not None:
+        run, target = since.moved
+        return _Attempt(
+            NotWritten(entry.path, f"run {run} moved it to {target}: take that back first"), missed=True
+        )
     folder = os.path.dirname(entry.path)
     try:
         os.stat(folder)
         with writing_alone(name_of_all(entry.path)):
             strays.clear(folder)
-            return _Attempt(_take_back(entry, store), over=True)
+            os.lstat(entry.path)
+            if since.written is None:
+                return _Attempt(_take_back(entry, store), over=True)
+        reason = f"run {since.written} wrote into it later: take that back first"
+        return _Attempt(NotWritten(entry.path, reason))
     except FileNotFoundError:
         reason = "it is gone: deleted, moved or renamed since"
-        # Without its folder its disk may come back.
-        return _Attempt(NotWritten(entry.path, reason), over=os.path.isdir(folder))
+        if not os.path.isdir(folder):
+            reason = "its folder is not there: is its disk or card plugged in?"
+        return _Attempt(NotWritten(entry.path, reason), missed=True)
     except (UnsafeError, LockError, ReplaceError, OSError) as error:
-        return _Attempt(NotWritten.because(entry.path, error), over=False)
+        return _Attempt(NotWritten.because(entry.path, error))
 
 
 def _take_back(entry: Entry, store: Store) -> TakenBack | None:

@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,13 @@ from dpiqa_desktop.metadata.splice import Splice
 from dpiqa_desktop.metadata.xmp import Change, Items, Name
 
 _BUSY_SECONDS = 60  # another process holds the lock for a commit: milliseconds
-_TABLE = """
+_TABLES = """
 CREATE TABLE IF NOT EXISTS metadata_changes (
     id INTEGER PRIMARY KEY, run INTEGER NOT NULL, path BLOB NOT NULL, before BLOB, splices TEXT NOT NULL,
     properties TEXT NOT NULL
-)
+);
+CREATE INDEX IF NOT EXISTS metadata_changes_by_path ON metadata_changes (path);
+CREATE TABLE IF NOT EXISTS metadata_missed (change INTEGER PRIMARY KEY);
 """
 
 
@@ -111,6 +113,7 @@ class Entry:
 
     Attributes:
         id: its place.
+        run: that made it.
         path: absolute, of the file that was changed or made.
         before: hash of its content before, see ``content_hash``; None if it was made.
         splices: what changed; the whole content if it was made.
@@ -118,6 +121,7 @@ class Entry:
     """
 
     id: int
+    run: int
     path: str
     before: bytes | None
     splices: tuple[Splice, ...]
@@ -142,7 +146,8 @@ class WriteJournal:
             )
             # What a power cut takes back must not be what leads back from a changed photo.
             self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute(_TABLE)
+            for statement in _TABLES.split(";"):
+                self._connection.execute(statement)
         self._runs = Journal(self._connection)
 
     def close(self) -> None:
@@ -171,13 +176,49 @@ class WriteJournal:
         if places:
             marks = ", ".join("?" * len(places))
             with self._lock, translated():
-                self._connection.execute(f"DELETE FROM metadata_changes WHERE id IN ({marks})", places)
+                for table, column in (("metadata_missed", "change"), ("metadata_changes", "id")):
+                    self._connection.execute(f"DELETE FROM {table} WHERE {column} IN ({marks})", places)
+
+    def miss(self, *places: int) -> None:
+        """Write down that the files of these changes were not there when they were to be taken back."""
+        if places:
+            marks = ", ".join(["(?)"] * len(places))
+            with self._lock, translated():
+                self._connection.execute(f"INSERT OR IGNORE INTO metadata_missed VALUES {marks}", places)
 
     def latest(self) -> int | None:
-        """Return the number of the last run of which something can be undone."""
+        """Return the number of the last run of which something can be undone.
+
+        What was missed does not count, or photos that are gone for good would hide all earlier runs; unless
+        it is there again.
+        """
         with translated():
-            (run,) = self._connection.execute("SELECT max(run) FROM metadata_changes").fetchone()
-        return run if run is None else int(run)
+            (run,) = self._connection.execute(
+                "SELECT max(run) FROM metadata_changes WHERE id NOT IN (SELECT change FROM metadata_missed)"
+            ).fetchone()
+            missed = self._connection.execute(
+                "SELECT run, path FROM metadata_changes JOIN metadata_missed ON change = id "
+                "WHERE run > ? ORDER BY run DESC",
+                (run or 0,),
+            ).fetchall()
+        back = (int(number) for number, path in missed if self._is_back(os.fsdecode(path), number))
+        return next(back, None if run is None else int(run))
+
+    def _is_back(self, path: str, run: int) -> bool:
+        return os.path.lexists(path) and self._runs.moved(path, run) is None
+
+    def later_run(self, entry: Entry, settled: Collection[int]) -> int | None:
+        """Return the last run that changed an entry's file after it; ``settled`` changes do not count."""
+        with translated():
+            later = self._connection.execute(
+                "SELECT id, run FROM metadata_changes WHERE path = ? AND id > ? ORDER BY id DESC",
+                (os.fsencode(entry.path), entry.id),
+            ).fetchall()
+        return next((int(run) for place, run in later if place not in settled), None)
+
+    def moved(self, entry: Entry) -> tuple[int, str] | None:
+        """Return which run has moved an entry's file since, the last one, and where to; None if none has."""
+        return self._runs.moved(entry.path, entry.run)
 
     def has(self, run: int) -> bool:
         """Whether a run of that number wrote anything that can be undone."""
@@ -206,11 +247,13 @@ class WriteJournal:
             ).fetchall()
         for (number,) in numbers:  # one by one: a run may have changed half a million files
             with translated():
-                path, before, splices, properties = self._connection.execute(
-                    "SELECT path, before, splices, properties FROM metadata_changes WHERE id = ?", (number,)
+                run, path, before, splices, properties = self._connection.execute(
+                    "SELECT run, path, before, splices, properties FROM metadata_changes WHERE id = ?",
+                    (number,),
                 ).fetchone()
             yield Entry(
                 number,
+                run,
                 os.fsdecode(path),
                 before,
                 _unpacked_splices(splices),
