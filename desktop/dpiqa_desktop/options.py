@@ -176,6 +176,11 @@ class BatchOptions:
         number = self.undo == "latest" or (self.undo.isdecimal() and len(self.undo) < 10)
         if not number and not os.path.isdir(self.undo):
             raise UsageError(f"--undo takes the number of a run, or a folder, and {self.undo} is neither")
+        if self.undo.isdecimal() and os.path.isdir(self.undo):
+            raise UsageError(
+                f"--undo {self.undo} may be run {self.undo} or the folder of that name here: write "
+                f"{os.path.join(os.curdir, self.undo)} for the folder; for the run, go to another folder first"
+            )
 
 
 def is_ray_address(text: str) -> bool:

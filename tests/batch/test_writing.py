@@ -121,6 +121,23 @@ def test_undo_of_a_folder_and_of_a_run(shoot, tmp_path, capsys):
     assert main(["--undo", "--dry-run"]) == 2
 
 
+def test_undo_of_a_folder_whose_name_is_a_number_asks_which_is_meant(shoot, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(shoot, "1")
+    before = tree(shoot)
+    assert main([str(shoot), "--write", "auto", "-q"]) == 0
+    assert main(["1", "--write", "auto", "-q"]) == 0
+    written = tree(shoot)
+    capsys.readouterr()
+    assert main(["--undo", "1"]) == 2
+    assert f"write {os.path.join('.', '1')} for the folder" in capsys.readouterr().err
+    assert main(["--undo", os.path.join(".", "1")]) == 0
+    assert (tree(tmp_path / "1"), tree(shoot)) == (before, written)
+    monkeypatch.chdir(shoot)
+    assert main(["--undo", "1"]) == 0
+    assert tree(shoot) == before
+
+
 def test_undo_takes_back_the_latest_run_whether_it_wrote_or_moved(shoot, tmp_path):
     before = tree(shoot)
     assert main([str(shoot), "--write", "auto", "--move-below", "0.2", "--to", str(tmp_path / "bad")]) == 0
