@@ -179,7 +179,7 @@ class BatchOptions:
         if self.undo.isdecimal() and os.path.isdir(self.undo):
             raise UsageError(
                 f"--undo {self.undo} may be run {self.undo} or the folder of that name here: write "
-                f"{os.path.join(os.curdir, self.undo)} for the folder; for the run, go to another folder first"
+                f"{os.path.join(os.curdir, self.undo)} for the folder, and go to another one for the run"
             )
 
 

@@ -10,10 +10,12 @@ import os
 import secrets
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
+from unicodedata import normalize
 
 from dpiqa_desktop import placing
+from dpiqa_desktop.engine.companions import is_photo, stem
 from dpiqa_desktop.journal import Entry, Journal, State
-from dpiqa_desktop.metadata.targets import name_of_all
+from dpiqa_desktop.metadata.targets import Listing, name_of_all
 from dpiqa_desktop.organise import NotDone, Operation, Plan, PlannedPhoto, next_free
 from dpiqa_desktop.placing import GoneError, NameTakenError, PlacingError, StaysError, Step
 from dpiqa_desktop.process_lock import LockError, writing_alone
@@ -49,7 +51,8 @@ def apply(plan: Plan, journal: Journal) -> Generator[Operation | NotDone, None, 
 def undo(journal: Journal, run: int | None = None) -> Generator[Operation | NotDone, None, None]:
     """Take back a run, or the latest one of which something is left: moved files return, copies go.
 
-    Only what is unchanged since, and never over another file. What cannot be undone comes with its reason and
+    Only what is unchanged since, never over another file, and never away from one that has come to belong to
+    it. What cannot be undone comes with its reason and
     may be tried again.
 
     Raises:
@@ -62,9 +65,11 @@ def undo(journal: Journal, run: int | None = None) -> Generator[Operation | NotD
         if run is None:
             raise UsageError("there is nothing to undo")
         journal.check_run(run)
+        listing = Listing()
         try:
             for entry in journal.done(run):
-                yield from _undo_copy(journal, entry) if entry.steps[0].keep else _undo_move(journal, entry)
+                undo_one = _undo_copy if entry.steps[0].keep else _undo_move
+                yield from undo_one(journal, entry, listing)
         finally:
             _remove_empty_folders(journal, run)
 
@@ -220,12 +225,13 @@ def _recover(journal: Journal) -> Iterator[NotDone]:
     _remove_empty_folders(journal)
 
 
-def _undo_move(journal: Journal, entry: Entry) -> Iterator[Operation | NotDone]:
+def _undo_move(journal: Journal, entry: Entry, listing: Listing) -> Iterator[Operation | NotDone]:
     try:
         _check_paths(entry)
         there = tuple(step for step in entry.steps if placing.look(step.target) is not None)
         for step in there:
             placing.check_unchanged(step)
+        _check_nothing_came(entry, listing)
         backwards = tuple(step.backwards() for step in there)
         if backwards:
             journal.set_state(entry, "undoing")
@@ -237,13 +243,14 @@ def _undo_move(journal: Journal, entry: Entry) -> Iterator[Operation | NotDone]:
     yield from (NotDone(step.target, "is no longer there") for step in entry.steps if step not in there)
 
 
-def _undo_copy(journal: Journal, entry: Entry) -> Iterator[Operation | NotDone]:
+def _undo_copy(journal: Journal, entry: Entry, listing: Listing) -> Iterator[Operation | NotDone]:
     removed: list[Operation] = []
     try:
         _check_paths(entry)
         there = [step for step in entry.steps if placing.look(step.target) is not None]
         for step in there:
             placing.check_removable(step)
+        _check_nothing_came(entry, listing)
         journal.set_state(entry, "undoing")
         try:
             for step in there:
@@ -258,6 +265,33 @@ def _undo_copy(journal: Journal, entry: Entry) -> Iterator[Operation | NotDone]:
         yield NotDone(error.path, error.reason)
         return
     yield from removed
+
+
+def _check_nothing_came(entry: Entry, listing: Listing) -> None:
+    """Raise PlacingError if a file belongs to the photo now that the run did not put there: it would stay."""
+    step = next((step for step in entry.steps if is_photo(step.target)), entry.steps[0])
+    folder, photo = os.path.split(step.target)
+    put = {normalize("NFC", os.path.basename(step.target)) for step in entry.steps}
+    try:
+        names = listing.files_of(step.target)
+    except OSError as error:
+        raise PlacingError(step.target, f"is in a folder that cannot be listed: {error.strerror}") from error
+    for name in names:
+        path = os.path.join(folder, name)
+        if normalize("NFC", name) in put or not os.path.lexists(path):
+            continue
+        original = stem(os.path.basename(step.source)) + name.removeprefix(stem(photo))
+        if step.keep and _is_copy(path, os.path.join(os.path.dirname(step.source), original)):
+            continue  # it was there before, so that this one was not copied
+        raise PlacingError(
+            step.target,
+            f"has {name} beside it now, which would stay behind; take back the run that wrote it, or move it "
+            "away, then try again",
+        )
+
+
+def _is_copy(path: str, original: str) -> bool:
+    return placing.look(original) is not None and placing.same_content(path, original)
 
 
 def _check_paths(entry: Entry) -> None:

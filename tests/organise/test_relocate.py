@@ -229,6 +229,35 @@ def test_undo_replaces_nothing(photos, out, journal, disk):
     assert _names(photos) == sorted(NAMES)
 
 
+@pytest.mark.parametrize("planner", [plan_move, plan_copy])
+@pytest.mark.parametrize("name", ["a.xmp", "a.jpg.xmp", "a_01.cr2.xmp", "a.png"])
+def test_undo_leaves_no_file_alone_that_has_come_to_belong_to_a_photo(photos, out, journal, planner, name):
+    """A sidecar with the photographer's edits of what was moved or copied."""
+    before = contents(photos)
+    _all_done(apply(_plan(photos, out, planner=planner), journal))
+    (out / name).write_text("edits")
+    there = {path: value for path, value in contents(out).items() if "day" not in path}
+    assert [f"has {name} beside it" in reason for reason in _reasons(undo(journal)).values()] == [True]
+    assert contents(out) == there
+    (out / name).unlink()
+    _all_done(undo(journal))
+    assert contents(photos) == before
+    assert not out.exists()
+
+
+def test_a_copy_goes_from_beside_what_had_been_copied_before(photos, out, journal):
+    put(out, ["a.jpg", "a.cr2.xmp"])
+    for name in ("a.jpg", "a.cr2.xmp"):
+        shutil.copy2(photos / name, out / name)
+    outcomes = _all_done(apply(_plan(photos, out, planner=plan_copy), journal))
+    assert {os.path.basename(outcome.source) for outcome in outcomes if outcome.kind == "keep"} == {
+        "a.jpg",
+        "a.cr2.xmp",
+    }
+    _all_done(undo(journal))
+    assert _names(out) == ["a.cr2.xmp", "a.jpg"]
+
+
 @pytest.mark.parametrize("change", ["copy", "copy of the same time", "original", "original gone"])
 def test_a_copy_that_may_be_the_only_one_is_kept(photos, out, journal, change):
     _all_done(apply(_plan(photos, out, planner=plan_copy), journal))
