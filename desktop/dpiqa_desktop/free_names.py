@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dpiqa_desktop.engine.companions import composed, stems_claimed
+from dpiqa_desktop.engine.companions import ending, stems_claimed
 from dpiqa_desktop.placing import PlacingError, same_content
 
 
@@ -109,8 +109,8 @@ def _numbered(name: str, stem: str, number: int) -> str:
     """Put a number after the stem that ``name`` begins with; the rest of it stays as it is spelled."""
     if number == 1:
         return name
-    ending = name[len(stem) :] if name.startswith(stem) else composed(name)[len(composed(stem)) :]
-    return f"{name.removesuffix(ending)}-{number}{ending}"
+    after = ending(name, stem)
+    return f"{name.removesuffix(after)}-{number}{after}"
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -10,10 +10,9 @@ import os
 import secrets
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
-from unicodedata import normalize
 
 from dpiqa_desktop import placing
-from dpiqa_desktop.engine.companions import is_photo, stem
+from dpiqa_desktop.engine.companions import composed, ending, is_photo, stem
 from dpiqa_desktop.journal import Entry, Journal, State
 from dpiqa_desktop.metadata.targets import Listing, name_of_all
 from dpiqa_desktop.organise import NotDone, Operation, Plan, PlannedPhoto, next_free
@@ -226,6 +225,10 @@ def _recover(journal: Journal) -> Iterator[NotDone]:
 
 
 def _undo_move(journal: Journal, entry: Entry, listing: Listing) -> Iterator[Operation | NotDone]:
+    if all(os.path.lexists(step.source) and not os.path.lexists(step.target) for step in entry.steps):
+        journal.set_state(entry, "undone")  # by hand; or no later undo would get past this
+        yield from (NotDone(step.target, f"is back already: {step.source}") for step in entry.steps)
+        return
     try:
         _check_paths(entry)
         there = tuple(step for step in entry.steps if placing.look(step.target) is not None)
@@ -271,16 +274,16 @@ def _check_nothing_came(entry: Entry, listing: Listing) -> None:
     """Raise PlacingError if a file belongs to the photo now that the run did not put there: it would stay."""
     step = next((step for step in entry.steps if is_photo(step.target)), entry.steps[0])
     folder, photo = os.path.split(step.target)
-    put = {normalize("NFC", os.path.basename(step.target)) for step in entry.steps}
+    put = {composed(os.path.basename(step.target)) for step in entry.steps}
     try:
         names = listing.files_of(step.target)
     except OSError as error:
         raise PlacingError(step.target, f"is in a folder that cannot be listed: {error.strerror}") from error
     for name in names:
         path = os.path.join(folder, name)
-        if normalize("NFC", name) in put or not os.path.lexists(path):
+        if composed(name) in put or not os.path.lexists(path):
             continue
-        original = stem(os.path.basename(step.source)) + name.removeprefix(stem(photo))
+        original = stem(os.path.basename(step.source)) + ending(name, stem(photo))
         if step.keep and _is_copy(path, os.path.join(os.path.dirname(step.source), original)):
             continue  # it was there before, so that this one was not copied
         raise PlacingError(

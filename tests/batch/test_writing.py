@@ -168,6 +168,20 @@ def test_what_was_written_into_photos_that_were_moved_since_can_be_taken_back_af
     assert tree(shoot) == before
 
 
+def test_photos_that_were_brought_back_by_hand_keep_no_undo_from_ending(shoot, tmp_path, capsys):
+    before = tree(shoot)
+    bad = tmp_path / "bad"
+    assert main([str(shoot), "--write", "auto", "--move-below", "0.2", "--to", str(bad)]) == 0
+    for path in sorted(bad.iterdir()):
+        path.rename(shoot / path.name)
+    bad.rmdir()
+    assert main(["--undo"]) == 1  # the move
+    assert "is back already" in capsys.readouterr().err
+    assert main(["--undo"]) == 0  # what was written
+    assert tree(shoot) == before
+    assert main(["--undo"]) == 2  # nothing is left
+
+
 def test_another_computer_scores_nothing_twice(shoot, capsys):
     assert main([str(shoot), "--write", "auto"]) == 0
     shutil.rmtree(default_database().parent)

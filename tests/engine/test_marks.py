@@ -117,6 +117,23 @@ def test_a_mark_of_a_file_that_others_have_changed_is_shown_and_does_not_count(d
         assert _only(marks, photo) == Mark(2, "rejected")
 
 
+def test_what_was_taken_away_and_is_not_kept_yet_is_not_in_force(database, photo):
+    with closing(Marks(database)) as marks:
+        marks.set({str(photo): Mark(3, "rejected", stars_at=1, flag_at=2)})
+        shown = Mark(3, None, stars_at=1)
+        assert marks.as_they_stand({str(photo): shown}) == {str(photo): shown}
+        photo.write_bytes(b"another photo")
+        assert marks.as_they_stand({str(photo): shown})[str(photo)].outdated
+
+
+def test_an_earlier_mark_that_comes_back_does_not_count_for_another_photo(database, photo):
+    with closing(Marks(database)) as marks:
+        marks.set({str(photo): Mark(3, stars_at=1)})
+        marks.set({str(photo): Mark(5, stars_at=2)})
+        photo.write_bytes(b"another photo")
+        assert marks.set({str(photo): Mark(3, stars_at=1)}) == {str(photo): Mark()}
+
+
 def test_only_the_time_of_a_file_tells_that_another_has_its_name(database, photo):
     with closing(Marks(database)) as marks:
         marks.set({str(photo): Mark(flag="rejected")})
@@ -130,9 +147,9 @@ def test_only_the_time_of_a_file_tells_that_another_has_its_name(database, photo
 def test_of_what_a_changed_file_says_itself_only_the_pick_is_shown(database, photo):
     with closing(Marks(database)) as marks:
         for mark, left in (
-            (Mark(2), None),
-            (Mark(flag="rejected"), None),
-            (Mark(2, "picked"), Mark(flag="picked", outdated=True)),
+            (Mark(2, stars_at=1), None),
+            (Mark(flag="rejected", flag_at=2), None),
+            (Mark(2, "picked", stars_at=3, flag_at=3), Mark(flag="picked", outdated=True)),
         ):
             marks.set({str(photo): mark})
             marks.set_written({str(photo): mark}, True)

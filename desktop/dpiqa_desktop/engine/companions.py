@@ -100,6 +100,11 @@ def composed(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
+def ending(name: str, stem: str) -> str:
+    """Return what comes after the stem that ``name`` begins with, in either spelling of its accents."""
+    return name[len(stem) :] if name.startswith(stem) else composed(name)[len(composed(stem)) :]
+
+
 def stems_claimed(name: str) -> frozenset[str]:
     """Return the stems that a new photo must not have, lest ``name`` would seem to belong to it."""
     base, suffix = os.path.splitext(name)

@@ -128,9 +128,7 @@ class Marks:
         with self._connected() as connection:
             kept = {path: found for path in marks if (found := _find(connection, path)) is not None}
         return {
-            path: _as_it_stands(path, kept[path])
-            if path in kept and not _given_after(mark, kept[path].mark)
-            else mark
+            path: _shown_as_it_stands(path, mark, kept[path]) if path in kept else mark
             for path, mark in marks.items()
         }
 
@@ -265,14 +263,27 @@ def _as_it_stands(path: str, kept: _Kept) -> Mark:
     return Mark(flag="picked", outdated=True) if kept.mark.flag == "picked" else UNMARKED
 
 
+def _shown_as_it_stands(path: str, shown: Mark, kept: _Kept) -> Mark:
+    """As `_as_it_stands`, of what is shown, which may be about to be kept, or could not be."""
+    if _given_after(shown, kept.mark):
+        return shown
+    left = replace(
+        kept.mark,
+        stars=None if shown.stars is None else kept.mark.stars,
+        flag=None if shown.flag is None else kept.mark.flag,
+    )
+    return _as_it_stands(path, replace(kept, mark=left))
+
+
 def _given_anew(given: Mark, kept: _Kept | None, state: FileState | None) -> Mark:
     """What of a mark counts for the file as it is now, after one that was kept."""
     if kept is None or state in (None, kept.state):
         return given
     stars, flag = given.stars, given.flag
-    if (stars, given.stars_at) == (kept.mark.stars, kept.mark.stars_at):
+    # Earlier ones come from a step that was undone: they were given to the photo that is no longer there.
+    if (given.stars_at or 0) <= (kept.mark.stars_at or 0):
         stars = None
-    if (flag, given.flag_at) == (kept.mark.flag, kept.mark.flag_at):
+    if (given.flag_at or 0) <= (kept.mark.flag_at or 0):
         flag = None
     return replace(given, stars=stars, flag=flag)
 

@@ -92,7 +92,7 @@ def undo(entries: Iterable[Entry], journal: WriteJournal, store: Store) -> Itera
                 name = name_of_all(entry.path)
                 while len(waiting) > 2 * _AT_ONCE or any(name == name_of_all(e.path) for e, _ in waiting):
                     yield from settle()
-                since = _Since(journal.moved(entry), journal.later_run(entry, over))
+                since = _Since(journal.moved(entry.path, entry.run), journal.later_run(entry, over))
                 waiting.append((entry, pool.submit(_attempt, entry, since, store, strays)))
             while waiting:
                 yield from settle()

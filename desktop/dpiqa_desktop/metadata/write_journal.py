@@ -205,7 +205,7 @@ class WriteJournal:
         return next(back, None if run is None else int(run))
 
     def _is_back(self, path: str, run: int) -> bool:
-        return os.path.lexists(path) and self._runs.moved(path, run) is None
+        return os.path.lexists(path) and self.moved(path, run) is None
 
     def later_run(self, entry: Entry, settled: Collection[int]) -> int | None:
         """Return the last run that changed an entry's file after it; ``settled`` changes do not count."""
@@ -216,9 +216,15 @@ class WriteJournal:
             ).fetchall()
         return next((int(run) for place, run in later if place not in settled), None)
 
-    def moved(self, entry: Entry) -> tuple[int, str] | None:
-        """Return which run has moved an entry's file since, the last one, and where to; None if none has."""
-        return self._runs.moved(entry.path, entry.run)
+    def moved(self, path: str, run: int) -> tuple[int, str] | None:
+        """Return the last run that has moved what was at ``path`` in ``run``, and where to.
+
+        None if none has, or if it was brought back: by us or by hand.
+        """
+        found = self._runs.moved(path, run)
+        if found is not None and os.path.lexists(path) and not os.path.lexists(found[1]):
+            return None
+        return found
 
     def has(self, run: int) -> bool:
         """Whether a run of that number wrote anything that can be undone."""
