@@ -276,6 +276,41 @@ def test_a_photo_that_took_the_place_of_a_rejected_one_stays(qtbot, shoot, tmp_p
     assert names(shoot) == ["IMG_1.CR2", "IMG_1.jpg", "IMG_1.xmp", "IMG_3.jpg"]
 
 
+def replaced_while_it_asks(qtbot, dialog, *paths):
+    """Let another program replace photos before the dialog does its work; return what is told of failures."""
+    for number, path in enumerate(paths):
+        save_photo(path.parent.parent / "another.jpg", 7 + number).replace(path)
+    click(qtbot, dialog.do_button)
+    wait_for(qtbot, dialog, "done")
+    model = dialog.table.rows
+    rows = [model.data(model.index(row, 0), Qt.ItemDataRole.UserRole) for row in range(model.rowCount())]
+    return {os.path.basename(row.path): row.text for row in rows if row.kind == "failed"}
+
+
+@pytest.fixture
+def twice(shoot, kept):
+    """The photos' folder, the second of which is there as HEIC, too; all but the first are rejected."""
+    (shoot / "IMG_2.heic").write_bytes(b"heic")
+    kept.set({str(shoot / name): REJECTED for name in ("IMG_2.heic", "IMG_2.jpg", "IMG_3.jpg")})
+    return shoot
+
+
+def heic_and_jpeg_items(kept, folder):
+    marks = kept.all_below(str(folder))
+    paths = [str(path) for path in sorted(folder.iterdir()) if path.suffix in (".heic", ".jpg")]
+    return [PhotoItem(path, mark=marks.get(path, Mark())) for path in paths]
+
+
+@pytest.mark.parametrize("name", ["IMG_2.heic", "IMG_2.jpg"])
+def test_neither_file_goes_to_the_trash_if_one_was_replaced_meanwhile(qtbot, trash, twice, shown, kept, name):
+    before = names(twice)
+    dialog = shown(trash_dialog(heic_and_jpeg_items(kept, twice)))
+    told = replaced_while_it_asks(qtbot, dialog, twice / name)
+    assert names(twice) == [other for other in before if other != "IMG_3.jpg"]
+    assert "mark it again" in told[name]
+    assert told.keys() == {"IMG_2.heic", name}
+
+
 def test_what_comes_back_from_the_trash_replaces_nothing(qtbot, shoot, shown, trash):
     dialog = shown(trash_dialog(items_in(shoot, IMG_2=REJECTED)))
     click(qtbot, dialog.do_button)

@@ -13,7 +13,13 @@ from PySide6.QtWidgets import QWidget
 from dpiqa_desktop.engine.photos_together import Families, spoken_for, together
 from dpiqa_desktop.gui.counted import files, photos
 from dpiqa_desktop.gui.file_work import Stopped
-from dpiqa_desktop.gui.kept_marks import as_they_stand, kept_marks
+from dpiqa_desktop.gui.kept_marks import (
+    kept_marks,
+    no_longer_rows,
+    not_rejected_row,
+    outdated_row,
+    standing,
+)
 from dpiqa_desktop.gui.outcome_table import Row, shown
 from dpiqa_desktop.gui.photo_item import Mark, PhotoItem
 from dpiqa_desktop.gui.work_dialog import Counts, Steps, WorkDialog
@@ -50,23 +56,22 @@ class _Trashing(QObject):
         return CAN_GIVE_BACK and bool(self._thrown)
 
     def plan(self, stopped: Stopped) -> Steps:
-        rejected, outdated, others = self._standing()
-        yield from ([self._outdated(path)] for path in outdated)
-        families = dict(together(rejected))
-        for path, other in list(spoken_for(families, [*others, *outdated])):
+        now = standing(self._items, "rejected")
+        yield from ([outdated_row(path)] for path in now.outdated)
+        families = dict(together(now.flagged))
+        for path, other in list(spoken_for(families, now.unflagged)):
             del families[path]
-            text = self.tr("stays, as {name}, the same photo, is not rejected")
-            yield [Row("failed", path, text.format(name=shown(os.path.basename(other))))]
+            yield [not_rejected_row(path, other)]
         self._families = families
         for path, members in families.items():
             yield [Row("change", member, self._what(path, member)) for member in members]
 
     def carry_out(self, stopped: Stopped) -> Steps:
-        rejected = set(self._standing()[0])
+        stay = dict(spoken_for(self._families, standing(self._items, "rejected").unflagged))
         with kept_marks() as marks:
             for path, members in takewhile(lambda _: not stopped(), self._families.items()):
-                if path not in rejected:
-                    yield [self._outdated(path)]
+                if path in stay:
+                    yield no_longer_rows(path, stay[path])
                     continue
                 rows = self._throw_away(path, members)
                 with contextlib.suppress(StoreError):  # then they are outdated, should their names come back
@@ -127,22 +132,6 @@ class _Trashing(QObject):
         if counts["failed"]:
             said += " " + self.tr("Not given back: {files}.").format(files=files(counts["failed"]))
         return said
-
-    def _standing(self) -> tuple[list[str], list[str], list[str]]:
-        """The photos that are rejected, those that were before others changed the file, and all others."""
-        rejected, outdated, others = [], [], []
-        for item in as_they_stand(self._items):
-            if item.mark.flag != "rejected":
-                others.append(item.path)
-            elif item.mark.outdated:
-                outdated.append(item.path)
-            else:
-                rejected.append(item.path)
-        return rejected, outdated, others
-
-    def _outdated(self, path: str) -> Row:
-        text = self.tr("stays: another program has changed it since you rejected it; reject it again")
-        return Row("failed", path, text)
 
     def _give_back_mark(self, path: str) -> None:
         if path in self._marks:
