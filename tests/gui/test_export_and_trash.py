@@ -311,6 +311,64 @@ def test_neither_file_goes_to_the_trash_if_one_was_replaced_meanwhile(qtbot, tra
     assert told.keys() == {"IMG_2.heic", name}
 
 
+@pytest.mark.parametrize("name", ["IMG_2.heic", "IMG_2.jpg"])
+@pytest.mark.parametrize(
+    "linked",
+    [
+        False,
+        pytest.param(
+            True,
+            marks=pytest.mark.skipif(os.name != "posix", reason="symlinks need a privilege on Windows"),
+        ),
+    ],
+)
+def test_neither_file_is_moved_if_one_was_replaced_meanwhile(
+    qtbot, twice, tmp_path, shown, kept, name, linked
+):
+    before, opened = names(twice), twice
+    if linked:
+        opened = tmp_path / "link"
+        opened.symlink_to(twice, target_is_directory=True)
+        kept.set({str(opened / other): REJECTED for other in ("IMG_2.heic", "IMG_2.jpg", "IMG_3.jpg")})
+    dialog = shown(move_rejects_dialog(heic_and_jpeg_items(kept, opened), str(opened), str(tmp_path / "to")))
+    told = replaced_while_it_asks(qtbot, dialog, opened / name)
+    assert names(twice) == [other for other in before if other != "IMG_3.jpg"]
+    assert names(tmp_path / "to") == ["IMG_3.jpg"]
+    assert "mark it again" in told[name]
+    assert told.keys() == {"IMG_2.heic", name}
+
+
+def test_nothing_is_moved_if_all_were_replaced_meanwhile(qtbot, shoot, tmp_path, shown, kept):
+    kept.set({str(shoot / "IMG_1.jpg"): REJECTED})
+    before = names(shoot)
+    dialog = shown(move_rejects_dialog(kept_items(kept, shoot), str(shoot), str(tmp_path / "to")))
+    told = replaced_while_it_asks(qtbot, dialog, shoot / "IMG_1.jpg")
+    assert told.keys() == {"IMG_1.jpg"}
+    assert names(shoot) == before
+    assert not (tmp_path / "to").exists()
+    assert not dialog.back_button.isVisible()
+
+
+def test_a_pick_that_was_replaced_meanwhile_is_not_copied(qtbot, shoot, tmp_path, shown, kept):
+    (shoot / "IMG_3.heic").write_bytes(b"heic")
+    marked = ("IMG_1.jpg", "IMG_2.jpg", "IMG_3.heic", "IMG_3.jpg")
+    kept.set({str(shoot / name): PICKED for name in marked})
+    dialog = shown(copy_picks_dialog(heic_and_jpeg_items(kept, shoot), str(shoot), str(tmp_path / "to")))
+    told = replaced_while_it_asks(qtbot, dialog, shoot / "IMG_1.jpg", shoot / "IMG_3.jpg")
+    assert names(tmp_path / "to") == ["IMG_2.jpg", "IMG_3.heic", "IMG_3.jpg"]  # the third's HEIC is picked
+    assert told.keys() == {"IMG_1.jpg"}
+    assert "mark it again" in told["IMG_1.jpg"]
+
+
+def test_a_photo_stays_of_which_two_files_are_rejected_and_one_is_not(shoot, tmp_path, shown):
+    (shoot / "IMG_1.heic").write_bytes(b"heic")
+    marks = {"IMG_1.CR2": PICKED, "IMG_1.heic": REJECTED, "IMG_1.jpg": REJECTED}
+    items = [PhotoItem(str(shoot / name), mark=mark) for name, mark in marks.items()]
+    dialog = shown(move_rejects_dialog(items, str(shoot), str(tmp_path / "to")))
+    assert "0 photos, 0 files" in dialog.text.text()
+    assert not dialog.do_button.isEnabled()
+
+
 def test_what_comes_back_from_the_trash_replaces_nothing(qtbot, shoot, shown, trash):
     dialog = shown(trash_dialog(items_in(shoot, IMG_2=REJECTED)))
     click(qtbot, dialog.do_button)

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from dpiqa_desktop import organise, relocate
-from dpiqa_desktop.engine.photos_together import spoken_for, together
+from dpiqa_desktop.engine.marks import Flag
+from dpiqa_desktop.engine.photos_together import Families, spoken_for, together
 from dpiqa_desktop.engine.stars import StarRule
 from dpiqa_desktop.engine.store import Store, default_database
 from dpiqa_desktop.events import Failed
 from dpiqa_desktop.gui.bridge import Ready
 from dpiqa_desktop.gui.counted import files, photos
 from dpiqa_desktop.gui.file_work import FileWork, Stopped
-from dpiqa_desktop.gui.kept_marks import as_they_stand
+from dpiqa_desktop.gui.kept_marks import (
+    Standing,
+    no_longer_rows,
+    not_rejected_row,
+    outdated_row,
+    standing,
+)
 from dpiqa_desktop.gui.outcome_table import Row, shown
 from dpiqa_desktop.gui.photo_item import UNMARKED, PhotoItem
 from dpiqa_desktop.gui.work_dialog import Counts, Steps, WorkDialog
 from dpiqa_desktop.journal import Journal
+from dpiqa_desktop.photo_places import real_path
 from dpiqa_desktop.records import RankedPhoto, Report, write_csv
 from dpiqa_plugin.errors import DPIQAError, ReportError
 
@@ -154,12 +163,13 @@ class _Relocating(QObject):
         self, kind: Literal["move", "copy"], items: Sequence[PhotoItem], folder: str, to: str
     ) -> None:
         super().__init__()
-        flag = "picked" if kind == "copy" else "rejected"
+        flag: Flag = "picked" if kind == "copy" else "rejected"
         self._kind: Literal["move", "copy"] = kind
         self._items, self._flag = tuple(items), flag
         self._chosen = [item.path for item in items if item.mark.flag == flag]
         self._folder = folder
         self._to = to
+        self._families: Families = {}
         self._plan: organise.Plan | None = None
         self._run: int | None = None
         self.can_take_back = False
@@ -170,20 +180,15 @@ class _Relocating(QObject):
         return len(self._chosen)
 
     def plan(self, stopped: Stopped) -> Steps:
-        items = as_they_stand(self._items)
-        chosen = [item.path for item in items if item.mark.in_force.flag == self._flag]
-        others = [item.path for item in items if item.mark.in_force.flag != self._flag]
-        for item in items:
-            if item.mark.outdated and item.mark.flag == self._flag:
-                text = self.tr("stays: another program has changed it since you marked it; mark it again")
-                yield [Row("failed", item.path, text)]
-        if self._kind == "move":
-            # RAW and JPEG are one photo: what the photographer has not rejected does not go with it.
-            families = together(chosen)
-            for path, other in spoken_for(families, others):
-                chosen = [one for one in chosen if one != path]
-                text = self.tr("stays, as {name}, the same photo, is not rejected")
-                yield [Row("failed", path, text.format(name=shown(os.path.basename(other))))]
+        now = standing(self._items, self._flag)
+        yield from ([outdated_row(path)] for path in now.outdated)
+        families = dict(together(now.flagged))
+        for path, other in self._staying(families, now).items():
+            del families[path]
+            yield [not_rejected_row(path, other)]
+        self._families = families
+        going = {member for members in families.values() for member in members}
+        chosen = [path for path in now.flagged if path in going]
         try:
             plan = self._plan = organise.plan_chosen(self._kind, chosen, [self._folder], self._to)
         except DPIQAError as error:
@@ -195,11 +200,14 @@ class _Relocating(QObject):
 
     def carry_out(self, stopped: Stopped) -> Steps:
         assert self._plan is not None
+        stay = self._staying(self._families, standing(self._items, self._flag))
+        yield from (no_longer_rows(path, other) for path, other in stay.items())
+        plan = _without(self._plan, [member for path in stay for member in self._families[path]])
         # A photo's files are told one by one when all of them are done, so only then is there a stop.
-        last = {photo.operations[-1].source for photo in self._plan.photos}
+        last = {photo.operations[-1].source for photo in plan.photos}
         with (
             contextlib.closing(Store(default_database())) as store,
-            contextlib.closing(relocate.apply(self._plan, Journal(store.connection))) as outcomes,
+            contextlib.closing(relocate.apply(plan, Journal(store.connection))) as outcomes,
         ):
             for outcome in outcomes:
                 self._run = Journal(store.connection).latest()
@@ -250,6 +258,16 @@ class _Relocating(QObject):
         text = self.tr("As before: {files}.").format(files=files(counts["change"]))
         return text + self._failures(counts)
 
+    def _staying(self, families: Families, now: Standing) -> dict[str, str]:
+        """The photos that have not the flag, and the file by which that is so.
+
+        RAW and JPEG are one photo: what is not rejected is not moved with it. To copy more harms nobody.
+        """
+        if self._kind == "move":
+            return dict(spoken_for(families, now.unflagged))
+        flagged = set(now.flagged)
+        return {path: path for path, members in families.items() if flagged.isdisjoint(members)}
+
     def _failures(self, counts: Counts) -> str:
         if not counts["failed"]:
             return ""
@@ -261,3 +279,10 @@ class _Relocating(QObject):
         if outcome.kind == "keep":
             return Row("same", outcome.source, "")
         return Row("change", outcome.source, f"→ {shown(outcome.target)}", gone=outcome.kind == "move")
+
+
+def _without(plan: organise.Plan, paths: Iterable[str]) -> organise.Plan:
+    """Return a plan without the photos to which one of these files belongs; a plan has real paths."""
+    out = {real_path(path) for path in paths}
+    photos = (photo for photo in plan.photos if out.isdisjoint(file.source for file in photo.operations))
+    return replace(plan, photos=tuple(photos))
