@@ -58,13 +58,14 @@ def writing_alone(*paths: str) -> Iterator[None]:
     Waits for them. Name all files of a photo at once: whoever takes one after the other can meet somebody
     who does it in the other order, and both wait for ever. So does whoever nests this.
 
-    Nothing is left beside the photos: the locks are 256 empty files in the user's cache directory, and which
-    one is a file's is drawn from its folder's identity and its name, as the least particular file system
-    compares names. Two files that share one wait for each other a little, and that is all. Another user, or
-    this one on another computer, has other locks: only the comparison before a replacement stops those.
+    Nothing is left beside the photos: the locks are 256 empty files in a folder beside the score database,
+    and which one is a file's is drawn from its folder's identity and its name, as the least particular file
+    system compares names. Two files that share one wait for each other a little, and that is all. Another
+    user, or this one on another computer, has other locks: only the comparison before a replacement stops
+    those.
 
     Raises:
-        LockError: the cache directory cannot be written, or has no locks; or the folder of a path is gone.
+        LockError: the database's folder cannot be written, or has no locks; or the folder of a path is gone.
     """
     stripes = sorted({_stripe(path) for path in paths})
     with contextlib.ExitStack() as held:

@@ -51,8 +51,7 @@ def undo(journal: Journal, run: int | None = None) -> Generator[Operation | NotD
     """Take back a run, or the latest one of which something is left: moved files return, copies go.
 
     Only what is unchanged since, never over another file, and never away from one that has come to belong to
-    it. What cannot be undone comes with its reason and
-    may be tried again.
+    it. What cannot be undone comes with its reason and may be tried again.
 
     Raises:
         UsageError: there is no such run, or none to undo.
