@@ -17,7 +17,7 @@ from itertools import groupby
 from typing import BinaryIO, Literal
 
 from dpiqa_desktop.engine.marks import Moved, take_along
-from dpiqa_desktop.engine.store import FileState
+from dpiqa_desktop.engine.store import FileState, transaction
 from dpiqa_desktop.placing import Seen, Step
 from dpiqa_desktop.process_lock import lock
 from dpiqa_plugin.errors import DPIQAError, UsageError
@@ -235,15 +235,8 @@ class Journal:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with translated():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with translated(), transaction(self._connection) as connection:
+            yield connection
 
 
 def _step(

@@ -7,6 +7,7 @@ import os
 from contextlib import closing
 
 import pytest
+from makers.outcome_rows import rows
 from makers.photos import save_photo
 from PySide6.QtCore import Qt
 
@@ -48,6 +49,12 @@ def items_in(folder, **marks):
         PhotoItem(str(path), 0.5, 3, mark=marks.get(path.stem, Mark()))
         for path in sorted(folder.glob("*.jpg"))
     ]
+
+
+def both_for_rejects(shown, items, folder, to):
+    """The dialogs that ask what is to become of rejects, one after the other: to the trash, to a folder."""
+    yield shown(trash_dialog(items))
+    yield shown(move_rejects_dialog(items, str(folder), str(to)))
 
 
 def names(folder):
@@ -177,11 +184,8 @@ def test_moving_stops_between_two_photos(qtbot, tmp_path, shown):
 def test_a_photo_of_which_one_file_is_not_rejected_stays(qtbot, shoot, tmp_path, shown, trash):
     raw = PhotoItem(str(shoot / "IMG_1.CR2"), 0.5, 3, mark=PICKED)
     items = [*items_in(shoot, IMG_1=REJECTED, IMG_3=REJECTED), raw]
-    for dialog in (
-        shown(trash_dialog(items)),
-        shown(move_rejects_dialog(items, str(shoot), str(tmp_path / "to"))),
-    ):
-        first = dialog.table.rows.data(dialog.table.rows.index(0, 0), Qt.ItemDataRole.UserRole)
+    for dialog in both_for_rejects(shown, items, shoot, tmp_path / "to"):
+        first = rows(dialog)[0]
         assert (first.kind, os.path.basename(first.path)) == ("failed", "IMG_1.jpg")
         assert "IMG_1.CR2" in first.text
     click(qtbot, dialog.do_button)
@@ -256,14 +260,11 @@ def test_a_photo_that_took_the_place_of_a_rejected_one_stays(qtbot, shoot, tmp_p
     known_before = kept_items(kept, shoot)
     save_photo(shoot / "IMG_2.jpg", 7)
     for items in (known_before, kept_items(kept, shoot)):
-        for dialog in (
-            shown(trash_dialog(items)),
-            shown(move_rejects_dialog(items, str(shoot), str(tmp_path / "to"))),
-        ):
-            first = dialog.table.rows.data(dialog.table.rows.index(0, 0), Qt.ItemDataRole.UserRole)
+        for dialog in both_for_rejects(shown, items, shoot, tmp_path / "to"):
+            first = rows(dialog)[0]
             assert (first.kind, os.path.basename(first.path)) == ("failed", "IMG_2.jpg")
             assert "again" in first.text
-            assert dialog.table.rows.rowCount() == 2
+            assert len(rows(dialog)) == 2
     dialog = shown(trash_dialog(items))
     save_photo(shoot / "IMG_3.jpg", 8)  # while it asks
     click(qtbot, dialog.do_button)
@@ -282,9 +283,7 @@ def replaced_while_it_asks(qtbot, dialog, *paths):
         save_photo(path.parent.parent / "another.jpg", 7 + number).replace(path)
     click(qtbot, dialog.do_button)
     wait_for(qtbot, dialog, "done")
-    model = dialog.table.rows
-    rows = [model.data(model.index(row, 0), Qt.ItemDataRole.UserRole) for row in range(model.rowCount())]
-    return {os.path.basename(row.path): row.text for row in rows if row.kind == "failed"}
+    return {os.path.basename(row.path): row.text for row in rows(dialog) if row.kind == "failed"}
 
 
 @pytest.fixture
@@ -388,8 +387,7 @@ def test_a_trash_that_was_emptied_is_told(qtbot, shoot, shown, trash):
     (trash / "IMG_2.jpg").unlink()
     click(qtbot, dialog.back_button)
     wait_for(qtbot, dialog, "taken back")
-    row = dialog.table.rows.data(dialog.table.rows.index(0, 0), Qt.ItemDataRole.UserRole)
-    assert "not in the trash" in row.text
+    assert "not in the trash" in rows(dialog)[0].text
 
 
 def test_escape_throws_nothing_away(qtbot, shoot, shown):

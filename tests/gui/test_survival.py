@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from makers import ailing_backends
+from makers.outcome_rows import rows
 from makers.photos import save_photo
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QMessageBox
@@ -178,8 +179,7 @@ def test_a_disk_that_is_full_while_writing_is_told_and_costs_no_photo(open_with,
         window = open_with(create_backend, card)
         _write(qtbot, window)
         assert "cannot be written" in _dialog().text.text()
-        row = _dialog().table.rows.index(0, 0).data(Qt.ItemDataRole.UserRole)
-        assert "full" in row.text
+        assert "full" in rows(_dialog())[0].text
         _dialog().close()
         assert photo.read_bytes() == before
         assert sorted(os.listdir(card)) == ["IMG_1.jpg", "film.mp4"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import piexif
 import pytest
+from makers.outcome_rows import rows
 from makers.photos import save_photo
 from PySide6.QtCore import QSettings, Qt
 
@@ -43,11 +44,6 @@ def click(qtbot, button):
     assert button.isVisible()
     assert button.isEnabled()
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-def rows(dialog):
-    model = dialog.table.rows
-    return [model.data(model.index(row, 0), Qt.ItemDataRole.UserRole) for row in range(model.rowCount())]
 
 
 def contents(folder):

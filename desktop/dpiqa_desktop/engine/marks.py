@@ -279,18 +279,21 @@ def _given_anew(given: Mark, kept: _Kept | None, state: FileState | None) -> Mar
     """What of a mark counts for the file as it is now, after one that was kept."""
     if kept is None or state in (None, kept.state):
         return given
-    stars, flag = given.stars, given.flag
     # Earlier ones come from a step that was undone: they were given to the photo that is no longer there.
-    if (given.stars_at or 0) <= (kept.mark.stars_at or 0):
-        stars = None
-    if (given.flag_at or 0) <= (kept.mark.flag_at or 0):
-        flag = None
-    return replace(given, stars=stars, flag=flag)
+    return replace(
+        given,
+        stars=given.stars if _is_later(given.stars_at, kept.mark.stars_at) else None,
+        flag=given.flag if _is_later(given.flag_at, kept.mark.flag_at) else None,
+    )
 
 
 def _given_after(mark: Mark, kept: Mark) -> bool:
     """Whether any of a mark was given after what is kept, and so is about to be kept."""
-    return (mark.stars_at or 0) > (kept.stars_at or 0) or (mark.flag_at or 0) > (kept.flag_at or 0)
+    return _is_later(mark.stars_at, kept.stars_at) or _is_later(mark.flag_at, kept.flag_at)
+
+
+def _is_later(moment: int | None, other: int | None) -> bool:
+    return (moment or 0) > (other or 0)
 
 
 def _state(path: str) -> FileState | None:
