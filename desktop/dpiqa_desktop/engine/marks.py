@@ -221,18 +221,17 @@ def take_along(connection: sqlite3.Connection, moved: Iterable[Moved]) -> None:
         )
 
 
-def changed_since(paths: Iterable[str], moment: int) -> bool:
-    """Whether any of these files was changed after ``moment``, ns since 1970, as far as can be told.
+def changed_at(path: str) -> int | None:
+    """When a file was changed last, ns since 1970, as far as can be told; None if there is none.
 
     Programs set the time of modification back, so the system's own is asked, which also changes when a file
     is moved. Windows does not tell that one.
     """
-    for path in paths:
-        with contextlib.suppress(FileNotFoundError):
-            status = os.stat(path)
-            if (status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns) > moment:
-                return True
-    return False
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns
 
 
 def _find(connection: sqlite3.Connection, path: str) -> _Kept | None:

@@ -39,14 +39,13 @@ def kept_marks() -> Iterator[Marks]:
         yield marks
 
 
-def as_they_stand(items: Sequence[PhotoItem]) -> list[PhotoItem]:
+def as_they_stand(items: Sequence[PhotoItem], marks: Marks) -> list[PhotoItem]:
     """Return photos with their marks as they stand now: their files may have changed since they were shown.
 
     Raises:
         StoreError: it cannot be looked up.
     """
-    with kept_marks() as marks:
-        now = marks.as_they_stand({item.path: item.mark for item in items if item.mark != UNMARKED})
+    now = marks.as_they_stand({item.path: item.mark for item in items if item.mark != UNMARKED})
     return [item.but(mark=now.get(item.path, item.mark)) for item in items]
 
 
@@ -56,7 +55,8 @@ def standing(items: Sequence[PhotoItem], flag: Flag) -> Standing:
     Raises:
         StoreError: it cannot be looked up.
     """
-    now = as_they_stand(items)
+    with kept_marks() as marks:
+        now = as_they_stand(items, marks)
     return Standing(
         flagged=[item.path for item in now if item.mark.in_force.flag == flag],
         unflagged=[item.path for item in now if item.mark.in_force.flag != flag],

@@ -149,6 +149,27 @@ def name_of_all(path: str) -> str:
     return os.path.join(folder, stem(base if suffix.lower() == ".xmp" else name))
 
 
+def all_files(photo: str, listing: Listing) -> Iterator[str]:
+    """Yield the paths of all files of a photo; of a link, also of those where it leads.
+
+    Among them are sidecars that somebody may have made since the folder was listed; they need not be there.
+
+    Raises:
+        OSError: its folder, or the one that a link leads to, cannot be listed.
+    """
+    folder, name = os.path.split(photo)
+    listed = {name, *listing.files_of(photo)}
+    made_since = {
+        sidecar.sidecar_name(other, naming)
+        for other in listed
+        if other == name or is_photo(other)
+        for naming in sidecar.NAMINGS
+    }
+    yield from (os.path.join(folder, other) for other in sorted(listed | made_since))
+    if os.path.islink(photo):
+        yield from all_files(os.path.realpath(photo), listing)
+
+
 def plan_photo(photo: str, verdict: Verdict, settings: Settings, listing: Listing) -> list[Planned]:
     """Work out what changes in the files of a photo: itself, and RAW files of its name.
 
