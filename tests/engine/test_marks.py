@@ -7,10 +7,11 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
-from dpiqa_desktop.engine.marks import UNMARKED, Mark, Marks, changed_at
+from dpiqa_desktop.engine.marks import UNMARKED, Mark, Marks, Moved, changed_at, take_along
 from dpiqa_desktop.engine.store import Store, file_state
 from dpiqa_plugin.errors import StoreError
 
@@ -134,6 +135,64 @@ def test_an_earlier_mark_that_comes_back_does_not_count_for_another_photo(databa
         assert marks.set({str(photo): Mark(3, stars_at=1)}) == {str(photo): Mark()}
 
 
+REJECT, STARS = Mark(flag="rejected", flag_at=1), Mark(3, stars_at=2)
+
+
+@pytest.mark.parametrize(
+    ("steps", "counts"),
+    [
+        # What Ctrl+Z and Ctrl+Y bring back; None is another program's turn.
+        ([REJECT, UNMARKED, REJECT], REJECT),
+        ([REJECT, UNMARKED, None, REJECT], UNMARKED),
+        ([REJECT, None, UNMARKED, REJECT], UNMARKED),
+        ([REJECT, Mark(flag="picked", flag_at=2), REJECT], REJECT),
+        ([STARS, Mark(5, stars_at=4), STARS, None, Mark(5, stars_at=4)], UNMARKED),
+        ([REJECT, None, Mark(3, "rejected", 2, 1), REJECT], UNMARKED),
+        ([REJECT, None, Mark(3, "rejected", 2, 1), REJECT, Mark(3, "rejected", 2, 1)], STARS),
+        ([REJECT, None, replace(REJECT, outdated=True), UNMARKED, REJECT], UNMARKED),
+        ([REJECT, UNMARKED, None, REJECT, Mark(flag="rejected", flag_at=3)], REJECT),
+    ],
+)
+def test_a_mark_comes_back_for_the_photo_only_that_it_was_given_to(database, photo, steps, counts):
+    with closing(Marks(database)) as marks:
+        for number, mark in enumerate(steps):
+            if mark is None:
+                photo.write_bytes(b"another photo" * number)
+            else:
+                corrected = marks.set({str(photo): mark})
+        assert _only(marks, photo) == (None if counts == UNMARKED else counts)
+        assert corrected == ({} if mark == counts else {str(photo): counts})
+        assert marks.as_they_stand({str(photo): mark}) == {str(photo): counts}
+
+
+def test_a_mark_that_was_taken_away_comes_back_after_our_own_changes_and_moves(database, photo, tmp_path):
+    there = tmp_path / "there.jpg"
+    with closing(Store(database)) as store, closing(Marks(database)) as marks:
+        marks.set({str(photo): REJECT})
+        marks.set({str(photo): UNMARKED})
+        was = file_state(str(photo))
+        photo.write_bytes(b"photo with score")
+        now = file_state(str(photo))
+        store.carry_over(str(photo), was, now, b"before", b"after")
+        photo.rename(there)
+        take_along(store.connection, [Moved(str(photo), str(there), now, now)])
+        assert marks.set({str(there): REJECT}) == {}
+        photo.write_bytes(b"another photo")
+        assert marks.set({str(photo): REJECT}) == {str(photo): UNMARKED}
+        assert marks.all_below(str(tmp_path)) == {str(there): REJECT}
+
+
+def test_what_took_the_place_of_a_photo_in_the_trash_is_not_rejected_by_its_mark(database, photo, tmp_path):
+    with closing(Marks(database)) as marks:
+        marks.set({str(photo): REJECT})
+        photo.rename(tmp_path / "trash.jpg")
+        assert marks.forget([str(photo)]) == {str(photo): REJECT}
+        photo.write_bytes(b"another photo")
+        assert marks.set({str(photo): REJECT}) == {str(photo): UNMARKED}
+        (tmp_path / "trash.jpg").replace(photo)
+        assert marks.forget([str(photo)]) == {}
+
+
 def test_only_the_time_of_a_file_tells_that_another_has_its_name(database, photo):
     with closing(Marks(database)) as marks:
         marks.set({str(photo): Mark(flag="rejected")})
@@ -196,9 +255,7 @@ def test_what_is_said_of_another_photo_meanwhile_confirms_nothing_else(database,
         marks.set({str(photo): Mark(2, "rejected", 1, 1)})
         photo.write_bytes(b"another photo")
         assert marks.set({str(photo): given}) == ({} if given == counts else {str(photo): counts})
-        assert marks.as_they_stand({str(photo): given}) == {
-            str(photo): given if counts == UNMARKED else counts
-        }
+        assert marks.as_they_stand({str(photo): given}) == {str(photo): counts}
         assert marks.all_below(str(photo)) == ({} if counts == UNMARKED else {str(photo): counts})
 
 

@@ -22,7 +22,7 @@ import xxhash
 
 from dpiqa_plugin.errors import PhotoError, StoreError
 
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _SCHEMA = (
     """CREATE TABLE files (
         path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, hash BLOB NOT NULL
@@ -43,6 +43,11 @@ _MIGRATIONS = (
         "ALTER TABLE marks ADD COLUMN stars_at INTEGER",
         "ALTER TABLE marks ADD COLUMN flag_at INTEGER",
         "ALTER TABLE marks ADD COLUMN written INTEGER NOT NULL DEFAULT 0",
+    ),
+    (
+        "ALTER TABLE marks ADD COLUMN said_at INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE marks ADD COLUMN void_until INTEGER NOT NULL DEFAULT -1",
+        "UPDATE marks SET said_at = max(coalesce(stars_at, 0), coalesce(flag_at, 0))",
     ),
 )
 _BUSY_SECONDS = 60  # another process holds the lock for a batch's commit: milliseconds
