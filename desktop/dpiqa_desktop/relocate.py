@@ -6,9 +6,10 @@ this is used the next time, from what the journal says.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dpiqa_desktop import placing
@@ -63,11 +64,10 @@ def undo(journal: Journal, run: int | None = None) -> Generator[Operation | NotD
         if run is None:
             raise UsageError("there is nothing to undo")
         journal.check_run(run)
-        listing = Listing()
         try:
             for entry in journal.done(run):
                 undo_one = _undo_copy if entry.steps[0].keep else _undo_move
-                yield from undo_one(journal, entry, listing)
+                yield from undo_one(journal, entry)
         finally:
             _remove_empty_folders(journal, run)
 
@@ -118,8 +118,9 @@ def _move_or_copy(slot: _Slot, photo: PlannedPhoto) -> None:
     entry = Entry(slot.run, slot.photo, slot.to, "planned", steps)
     _make_folders(slot, os.path.dirname(steps[0].target))
     _check_paths(entry)
-    slot.journal.write(entry)
-    _transfer(slot.journal, entry, steps, finished="done", abandoned="undone")
+    with _alone(steps):
+        slot.journal.write(entry)
+        _transfer(slot.journal, entry, steps, finished="done", abandoned="undone")
 
 
 def _first_step(operation: Operation) -> Step:
@@ -128,30 +129,36 @@ def _first_step(operation: Operation) -> Step:
     return Step(operation.source, operation.target, temporary, operation.kind == "copy", before)
 
 
+@contextlib.contextmanager
+def _alone(steps: Sequence[Step]) -> Iterator[None]:
+    """Keep our writers from a photo: what they wrote where it was, or beside it, would go or stay behind.
+
+    Not to be nested. Whoever is in it waits for no other lock.
+
+    Raises:
+        PlacingError: it cannot be locked.
+    """
+    names = {name_of_all(path) for step in steps for path in (step.source, step.target)}
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(writing_alone(*names))
+        except LockError as error:
+            raise PlacingError(steps[0].source, f"stays where it is: {error}") from error
+        yield
+
+
 def _transfer(
-    journal: Journal, entry: Entry, steps: tuple[Step, ...], finished: State, abandoned: State
+    journal: Journal, entry: Entry, steps: Sequence[Step], finished: State, abandoned: State
 ) -> None:
     """Place all files of a photo, then remove them where they were; on any error, put all of them back.
 
-    Meanwhile no writer of ours has the photo: what it wrote where the photo was would go with that.
+    To be called while it is locked, see ``_alone``.
 
     Args:
         entry: as the journal has it.
         steps: its steps, or these backwards.
         finished, abandoned: states for the journal.
     """
-    names = {name_of_all(path) for step in steps for path in (step.source, step.target)}
-    try:
-        with writing_alone(*names):
-            _transfer_alone(journal, entry, steps, finished, abandoned)
-    except LockError as error:
-        journal.set_state(entry, abandoned)
-        raise PlacingError(steps[0].source, f"stays where it is: {error}") from error
-
-
-def _transfer_alone(
-    journal: Journal, entry: Entry, steps: tuple[Step, ...], finished: State, abandoned: State
-) -> None:
     tried: list[Step] = []
     try:
         for step in steps:
@@ -214,7 +221,8 @@ def _recover(journal: Journal) -> Iterator[NotDone]:
             steps = [] if steps[0].keep else [step.backwards() for step in steps]
         try:
             _check_paths(entry)
-            problems = _put_back(steps)
+            with _alone(entry.steps):
+                problems = _put_back(steps)
         except PlacingError as error:
             problems = [error]
         yield from (NotDone(problem.path, problem.reason) for problem in problems)
@@ -223,21 +231,22 @@ def _recover(journal: Journal) -> Iterator[NotDone]:
     _remove_empty_folders(journal)
 
 
-def _undo_move(journal: Journal, entry: Entry, listing: Listing) -> Iterator[Operation | NotDone]:
+def _undo_move(journal: Journal, entry: Entry) -> Iterator[Operation | NotDone]:
     if all(os.path.lexists(step.source) and not os.path.lexists(step.target) for step in entry.steps):
         journal.set_state(entry, "undone")  # by hand; or no later undo would get past this
         yield from (NotDone(step.target, f"is back already: {step.source}") for step in entry.steps)
         return
     try:
         _check_paths(entry)
-        there = tuple(step for step in entry.steps if placing.look(step.target) is not None)
-        for step in there:
-            placing.check_unchanged(step)
-        _check_nothing_came(entry, listing)
-        backwards = tuple(step.backwards() for step in there)
-        if backwards:
-            journal.set_state(entry, "undoing")
-            _transfer(journal, entry, backwards, finished="undone", abandoned="done")
+        with _alone(entry.steps):
+            there = tuple(step for step in entry.steps if placing.look(step.target) is not None)
+            for step in there:
+                placing.check_unchanged(step)
+            _check_nothing_came(entry)
+            backwards = tuple(step.backwards() for step in there)
+            if backwards:
+                journal.set_state(entry, "undoing")
+                _transfer(journal, entry, backwards, finished="undone", abandoned="done")
     except PlacingError as error:
         yield NotDone(error.path, error.reason)
         return
@@ -245,37 +254,44 @@ def _undo_move(journal: Journal, entry: Entry, listing: Listing) -> Iterator[Ope
     yield from (NotDone(step.target, "is no longer there") for step in entry.steps if step not in there)
 
 
-def _undo_copy(journal: Journal, entry: Entry, listing: Listing) -> Iterator[Operation | NotDone]:
+def _undo_copy(journal: Journal, entry: Entry) -> Iterator[Operation | NotDone]:
     removed: list[Operation] = []
+    problem = None
     try:
         _check_paths(entry)
-        there = [step for step in entry.steps if placing.look(step.target) is not None]
-        for step in there:
-            placing.check_removable(step)
-        _check_nothing_came(entry, listing)
-        journal.set_state(entry, "undoing")
-        try:
-            for step in there:
-                placing.remove_copy(step)
-                removed.append(Operation("remove", step.target, step.source))
-        except BaseException:
-            journal.set_state(entry, "done")
-            raise
-        journal.set_state(entry, "undone")
+        with _alone(entry.steps):
+            _remove_copies(journal, entry, removed)
     except PlacingError as error:
-        yield from removed
-        yield NotDone(error.path, error.reason)
-        return
+        problem = NotDone(error.path, error.reason)
     yield from removed
+    if problem is not None:
+        yield problem
 
 
-def _check_nothing_came(entry: Entry, listing: Listing) -> None:
+def _remove_copies(journal: Journal, entry: Entry, removed: list[Operation]) -> None:
+    """Remove those of a photo's copies that are there; ``removed`` gets what is gone, also if one fails."""
+    there = [step for step in entry.steps if placing.look(step.target) is not None]
+    for step in there:
+        placing.check_removable(step)
+    _check_nothing_came(entry)
+    journal.set_state(entry, "undoing")
+    try:
+        for step in there:
+            placing.remove_copy(step)
+            removed.append(Operation("remove", step.target, step.source))
+    except BaseException:
+        journal.set_state(entry, "done")
+        raise
+    journal.set_state(entry, "undone")
+
+
+def _check_nothing_came(entry: Entry) -> None:
     """Raise PlacingError if a file belongs to the photo now that the run did not put there: it would stay."""
     step = next((step for step in entry.steps if is_photo(step.target)), entry.steps[0])
     folder, photo = os.path.split(step.target)
     put = {composed(os.path.basename(step.target)) for step in entry.steps}
     try:
-        names = listing.files_of(step.target)
+        names = Listing().files_of(step.target)  # as they are now: another may have come to the last photo
     except OSError as error:
         raise PlacingError(step.target, f"is in a folder that cannot be listed: {error.strerror}") from error
     for name in names:

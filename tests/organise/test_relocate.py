@@ -7,6 +7,8 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
@@ -27,6 +29,7 @@ from dpiqa_desktop.metadata.write import Writer, Written
 from dpiqa_desktop.metadata.write_journal import WriteJournal
 from dpiqa_desktop.organise import NotDone, Operation, plan_copy, plan_move
 from dpiqa_desktop.placing import PlacingError
+from dpiqa_desktop.process_lock import writing_alone
 from dpiqa_desktop.relocate import apply, recover, undo
 from dpiqa_plugin.errors import UsageError
 
@@ -243,6 +246,44 @@ def test_undo_leaves_no_file_alone_that_has_come_to_belong_to_a_photo(photos, ou
     _all_done(undo(journal))
     assert contents(photos) == before
     assert not out.exists()
+
+
+@contextlib.contextmanager
+def _writer_at_work(folder, write):
+    """Let a writer of ours hold the photo ``a`` of a folder for a while, and write at the end of that."""
+    held = threading.Event()
+
+    def work():
+        with writing_alone(str(folder / "a")):
+            held.set()
+            time.sleep(0.5)
+            write()
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        held.wait()
+        yield
+        working.result()
+
+
+@pytest.mark.parametrize("planner", [plan_move, plan_copy])
+def test_undo_waits_for_a_writer_and_leaves_no_sidecar_of_its_alone(photos, out, journal, planner):
+    _all_done(apply(_plan(photos, out, "a.jpg", planner=planner), journal))
+    before = contents(photos)
+    with _writer_at_work(out, lambda: (out / "a.xmp").write_text("rating")):
+        reasons = _reasons(undo(journal))
+    assert "has a.xmp beside it" in reasons["a.cr2"]
+    assert _names(out) == ["a.cr2", "a.cr2.xmp", "a.jpg", "a.xmp"]
+    assert contents(photos) == before
+
+
+def test_what_comes_while_the_photos_before_are_taken_back_is_seen(photos, out, journal):
+    put(photos, ["c.jpg"])
+    _all_done(apply(_plan(photos, out, "a.jpg", "c.jpg"), journal))
+    going_back = undo(journal)
+    assert next(going_back).target == str(photos / "c.jpg")
+    (out / "a.pp3").write_text("edits")
+    assert "has a.pp3 beside it" in _reasons(going_back)["a.cr2"]
 
 
 def test_a_copy_goes_from_beside_what_had_been_copied_before(photos, out, journal):
@@ -493,6 +534,19 @@ class DyingDisk(Disk):
             self.forever = True
             raise KeyboardInterrupt
         return super()._as_this_kind(name, real, *args, **kwargs)
+
+
+def test_putting_right_what_was_killed_waits_for_a_writer(photos, out, journal):
+    before = contents(photos)
+    with on(DyingDisk("links")), pytest.raises(KeyboardInterrupt):
+        list(apply(_plan(photos, out, "a.jpg"), journal))
+    os.link(photos / "a.jpg", out / "a.jpg")
+    seen = []
+    with _writer_at_work(photos, lambda: seen.extend(_names(out))):
+        _all_done(recover(journal))
+    assert seen == ["a.jpg"]
+    assert contents(photos) == before
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("kind", ["links", "no links"])
