@@ -52,7 +52,8 @@ def undo(journal: Journal, run: int | None = None) -> Generator[Operation | NotD
     """Take back a run, or the latest one of which something is left: moved files return, copies go.
 
     Only what is unchanged since, never over another file, and never away from one that has come to belong to
-    it. What cannot be undone comes with its reason and may be tried again.
+    it. What cannot be undone comes with its reason and may be tried again. A photo that is gone is told, and
+    does not make its run the latest any more until it is there again.
 
     Raises:
         UsageError: there is no such run, or none to undo.
@@ -66,8 +67,7 @@ def undo(journal: Journal, run: int | None = None) -> Generator[Operation | NotD
         journal.check_run(run)
         try:
             for entry in journal.done(run):
-                undo_one = _undo_copy if entry.steps[0].keep else _undo_move
-                yield from undo_one(journal, entry)
+                yield from _undo_photo(journal, entry)
         finally:
             _remove_empty_folders(journal, run)
 
@@ -231,11 +231,27 @@ def _recover(journal: Journal) -> Iterator[NotDone]:
     _remove_empty_folders(journal)
 
 
+def _undo_photo(journal: Journal, entry: Entry) -> Iterator[Operation | NotDone]:
+    steps, copied = entry.steps, entry.steps[0].keep
+    if any(os.path.lexists(step.target) for step in steps):
+        yield from (_undo_copy if copied else _undo_move)(journal, entry)
+    elif copied and os.path.isdir(os.path.dirname(steps[0].target)):
+        journal.set_state(entry, "undone")
+    elif not copied and all(os.path.lexists(step.source) for step in steps):
+        journal.set_state(entry, "undone")  # by hand
+        yield from (NotDone(step.target, f"is back already: {step.source}") for step in steps)
+    else:
+        journal.miss(entry)
+        yield from (NotDone(step.target, _why_gone(step.target)) for step in steps)
+
+
+def _why_gone(path: str) -> str:
+    if os.path.isdir(os.path.dirname(path)):
+        return "is no longer there: deleted, moved or renamed since"
+    return "is no longer there, nor is its folder; is its disk or card plugged in?"
+
+
 def _undo_move(journal: Journal, entry: Entry) -> Iterator[Operation | NotDone]:
-    if all(os.path.lexists(step.source) and not os.path.lexists(step.target) for step in entry.steps):
-        journal.set_state(entry, "undone")  # by hand; or no later undo would get past this
-        yield from (NotDone(step.target, f"is back already: {step.source}") for step in entry.steps)
-        return
     try:
         _check_paths(entry)
         with _alone(entry.steps):

@@ -182,6 +182,39 @@ def test_what_is_gone_after_the_move_does_not_hold_the_rest(photos, out, journal
     assert _names(photos) == ["a.cr2", "a.cr2.xmp", "day/b.jpg", "day/b.xmp", "day/keep.jpg"]
 
 
+@pytest.mark.parametrize("planner", [plan_move, plan_copy])
+@pytest.mark.parametrize("gone", ["photo", "folder"])
+def test_photos_that_are_gone_after_a_run_are_told_and_hide_no_earlier_one(
+    photos, out, journal, tmp_path, planner, gone
+):
+    earlier = tmp_path / "earlier"
+    _all_done(apply(_plan(photos, earlier, "day/b.jpg", planner=planner), journal))
+    _all_done(apply(_plan(photos, out, "a.jpg", planner=planner), journal))
+    before, moved = contents(photos), contents(out)
+    if gone == "photo":
+        away = {path: Path(path).rename(tmp_path / os.path.basename(path)) for path in moved}
+    else:
+        away = {str(out): out.rename(tmp_path / "elsewhere")}
+    assert journal.latest() == 2
+    if (planner, gone) == (plan_copy, "photo"):  # as it should be
+        assert list(undo(journal)) == []
+        assert journal.latest() == 1
+        return
+    assert _reasons(undo(journal)).keys() == {"a.cr2", "a.cr2.xmp", "a.jpg"}
+    assert journal.latest() == 1
+    _all_done(undo(journal))
+    assert contents(photos).items() >= before.items()
+    assert not earlier.exists()
+    assert journal.latest() is None
+    for path, elsewhere in away.items():  # from the trash; the disk is plugged in
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        elsewhere.rename(path)
+    assert journal.latest() == 2
+    _all_done(undo(journal))
+    assert _names(photos) == sorted(NAMES)
+    assert journal.latest() is None
+
+
 def test_marks_go_with_their_photos_and_come_back(photos, out, journal, tmp_path, disk):
     source, beside = str(photos / "a.jpg"), str(photos / "day" / "keep.jpg")
     with closing(Marks(tmp_path / "scores.db")) as marks:
