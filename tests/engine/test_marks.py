@@ -182,6 +182,26 @@ def test_a_mark_that_was_taken_away_comes_back_after_our_own_changes_and_moves(d
         assert marks.all_below(str(tmp_path)) == {str(there): REJECT}
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_file_still_says_what_was_written_after_a_move_but_maybe_not_after_other_writing(
+    database, photo, tmp_path, moved
+):
+    with closing(Store(database)) as store, closing(Marks(database)) as marks:
+        marks.set({str(photo): Mark(2)})
+        marks.set_written({str(photo): Mark(2)}, True)
+        was, there = file_state(str(photo)), photo
+        if moved:
+            there = photo.rename(tmp_path / "there.jpg")
+            os.utime(there, ns=(0, was.mtime_ns // 10**9 * 10**9))  # as some file systems keep it
+            take_along(store.connection, [Moved(str(photo), str(there), was, file_state(str(there)))])
+        else:
+            photo.write_bytes(b"photo with score")
+            store.carry_over(str(photo), was, file_state(str(photo)), b"before", b"after")
+        assert marks.all_below(str(there)) == {str(there): Mark(2)}
+        there.write_bytes(b"changed by another program")
+        assert marks.all_below(str(there)) == ({} if moved else {str(there): Mark(2, outdated=True)})
+
+
 def test_what_took_the_place_of_a_photo_in_the_trash_is_not_rejected_by_its_mark(database, photo, tmp_path):
     with closing(Marks(database)) as marks:
         marks.set({str(photo): REJECT})

@@ -18,7 +18,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from dpiqa_desktop.engine.store import FileState, file_state, path_key, prepare, store_error, transaction
+from dpiqa_desktop.engine.store import (
+    FileState,
+    file_state,
+    keep_mark,
+    path_key,
+    prepare,
+    store_error,
+    transaction,
+)
 from dpiqa_plugin.errors import PhotoError
 
 Flag = Literal["picked", "rejected"]
@@ -230,10 +238,8 @@ def take_along(connection: sqlite3.Connection, moved: Iterable[Moved]) -> None:
             (new, old),
         )
         connection.execute(_FORGET, (old,))
-        connection.execute(  # some file systems keep times less exactly
-            "UPDATE marks SET size = ?, mtime_ns = ? WHERE path = ? AND size = ? AND mtime_ns = ?",
-            (file.now.size, file.now.mtime_ns, new, file.was.size, file.was.mtime_ns),
-        )
+        # Some file systems keep times less exactly.
+        keep_mark(connection, file.target, file.was, file.now, as_written=True)
 
 
 def changed_at(path: str) -> int | None:
