@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Generator, Iterator, Sequence, Set
 from datetime import datetime, timezone
 from functools import partial
 from itertools import takewhile
@@ -146,7 +146,11 @@ class _Writing(QObject):
         self._keep_written(False)
         exactly: set[str] = set()
         try:
-            yield from _taken_back(self, self._run, stopped, exactly)
+            with contextlib.closing(_taken_back(self._run, stopped)) as outcomes:
+                for outcome in outcomes:
+                    if isinstance(outcome, TakenBack) and outcome.exactly:
+                        exactly.add(outcome.path)
+                    yield [_row_back(self, outcome)]
         finally:
             self._renew_stars(exactly)
 
@@ -273,7 +277,8 @@ class _TakingBack(QObject):
 
     def carry_out(self, stopped: Stopped) -> Steps:
         assert self._run is not None
-        yield from _taken_back(self, self._run, stopped)
+        with contextlib.closing(_taken_back(self._run, stopped)) as outcomes:
+            yield from ([_row_back(self, outcome)] for outcome in outcomes)
 
     def take_back(self, stopped: Stopped) -> Steps:
         raise AssertionError("is not offered")
@@ -313,22 +318,21 @@ def _would_be(planned: ToWrite) -> Outcome:
     )
 
 
-def _taken_back(task: QObject, run: int, stopped: Stopped, exactly: set[str] | None = None) -> Steps:
-    """Take a run back; ``exactly`` gets the files that are byte for byte as they were."""
+def _taken_back(run: int, stopped: Stopped) -> Generator[TakenBack | NotWritten, None, None]:
+    """Take a run back, file by file."""
     with contextlib.closing(Store(default_database())) as store, _journal(store) as journal:
-        entries = takewhile(lambda _: not stopped(), journal.entries(run))
-        for outcome in undo(entries, journal, store):
-            if exactly is not None and isinstance(outcome, TakenBack) and outcome.exactly:
-                exactly.add(outcome.path)
-            if not isinstance(outcome, TakenBack):
-                yield [Row("failed", outcome.path, outcome.reason)]
-            elif outcome.removed:
-                yield [Row("change", outcome.path, task.tr("removed, as it had been made"), gone=True)]
-            elif outcome.exactly:
-                yield [Row("change", outcome.path, task.tr("as it was"))]
-            else:
-                text = task.tr("was changed by another program since: only what was written is gone")
-                yield [Row("change", outcome.path, text)]
+        yield from undo(takewhile(lambda _: not stopped(), journal.entries(run)), journal, store)
+
+
+def _row_back(task: QObject, outcome: TakenBack | NotWritten) -> Row:
+    if not isinstance(outcome, TakenBack):
+        return Row("failed", outcome.path, outcome.reason)
+    if outcome.removed:
+        return Row("change", outcome.path, task.tr("removed, as it had been made"), gone=True)
+    if outcome.exactly:
+        return Row("change", outcome.path, task.tr("as it was"))
+    text = task.tr("was changed by another program since: only what was written is gone")
+    return Row("change", outcome.path, text)
 
 
 def _say_taken_back(task: QObject, counts: Counts) -> str:
