@@ -22,6 +22,7 @@ from dpiqa_desktop.gui.counted import files, photos
 from dpiqa_desktop.gui.file_work import FileWork, Stopped
 from dpiqa_desktop.gui.kept_marks import (
     Standing,
+    kept_marks,
     no_longer_rows,
     not_rejected_row,
     outdated_row,
@@ -180,7 +181,7 @@ class _Relocating(QObject):
         return len(self._chosen)
 
     def plan(self, stopped: Stopped) -> Steps:
-        now = standing(self._items, self._flag)
+        now = self._standing()
         yield from ([outdated_row(path)] for path in now.outdated)
         families = dict(together(now.flagged))
         for path, other in self._staying(families, now).items():
@@ -200,7 +201,7 @@ class _Relocating(QObject):
 
     def carry_out(self, stopped: Stopped) -> Steps:
         assert self._plan is not None
-        stay = self._staying(self._families, standing(self._items, self._flag))
+        stay = self._staying(self._families, self._standing())
         yield from (no_longer_rows(path, other) for path, other in stay.items())
         plan = _without(self._plan, [member for path in stay for member in self._families[path]])
         # A photo's files are told one by one when all of them are done, so only then is there a stop.
@@ -257,6 +258,10 @@ class _Relocating(QObject):
     def result_of_taking_back(self, counts: Counts) -> str:
         text = self.tr("As before: {files}.").format(files=files(counts["change"]))
         return text + self._failures(counts)
+
+    def _standing(self) -> Standing:
+        with kept_marks() as marks:
+            return standing(self._items, self._flag, marks)
 
     def _staying(self, families: Families, now: Standing) -> dict[str, str]:
         """The photos that have not the flag, and the file by which that is so.
