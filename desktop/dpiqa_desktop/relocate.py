@@ -119,8 +119,24 @@ def _move_or_copy(slot: _Slot, photo: PlannedPhoto) -> None:
     _make_folders(slot, os.path.dirname(steps[0].target))
     _check_paths(entry)
     with _alone(steps):
+        if not steps[0].keep:
+            _check_nothing_came_to(photo)
         slot.journal.write(entry)
         _transfer(slot.journal, entry, steps, finished="done", abandoned="undone")
+
+
+def _check_nothing_came_to(photo: PlannedPhoto) -> None:
+    """Raise PlacingError if a file belongs to the photo that is not in its plan: it would be left behind."""
+    sources = [operation.source for operation in photo.operations]
+    asked = next(filter(is_photo, sources), sources[0])
+    planned = {composed(os.path.basename(source)) for source in sources}
+    try:
+        names = Listing().files_of(asked)
+    except OSError as error:
+        raise PlacingError(asked, f"is in a folder that cannot be listed: {error.strerror}") from error
+    for name in names:
+        if composed(name) not in planned and os.path.isfile(os.path.join(os.path.dirname(asked), name)):
+            raise PlacingError(asked, f"stays, as {name} has come to it since this was planned; try again")
 
 
 def _first_step(operation: Operation) -> Step:

@@ -154,6 +154,17 @@ def test_what_takes_a_name_after_the_plan_is_not_replaced(photos, out, journal, 
     assert contents(out) == theirs
 
 
+@pytest.mark.parametrize("name", ["b.jpg.xmp", "b.CR2"])
+def test_a_photo_to_which_a_file_has_come_since_the_plan_is_not_moved_without(photos, out, journal, name):
+    outcomes = apply(_plan(photos, out), journal)
+    assert next(outcomes).source == str(photos / "a.cr2")
+    (photos / "day" / name).write_text("edits")
+    assert [f"as {name} has come" in reason for reason in _reasons(outcomes).values()] == [True]
+    assert _names(photos) == sorted(["day/b.jpg", "day/b.xmp", "day/keep.jpg", f"day/{name}"])
+    _all_done(apply(_plan(photos, out, "day/b.jpg"), journal))
+    assert _names(photos) == ["day/keep.jpg"]
+
+
 def test_one_run_of_several_can_be_undone(photos, out, journal):
     _all_done(apply(_plan(photos, out, "a.jpg"), journal))
     first = journal.latest()
