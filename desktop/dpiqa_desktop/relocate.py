@@ -24,10 +24,17 @@ from dpiqa_plugin.errors import UsageError
 _ATTEMPTS = 20  # at a name, each lost to somebody who took it in between
 
 
-def apply(plan: Plan, journal: Journal) -> Generator[Operation | NotDone, None, None]:
+def apply(
+    plan: Plan, journal: Journal, why_not: Callable[[PlannedPhoto], Sequence[NotDone]] = lambda photo: ()
+) -> Generator[Operation | NotDone, None, None]:
     """Do what is planned; yield every file as it is done, or one of a photo's files and why it did not go.
 
     First puts right what a killed run left. Closing the iterator stops between two photos.
+
+    Args:
+        plan: to be done.
+        journal: what can be undone.
+        why_not: is asked when a photo's turn comes; the photo stays if there is a reason.
 
     Raises:
         JournalError: the journal fails or is in use. The photo at hand is put back.
@@ -43,7 +50,8 @@ def apply(plan: Plan, journal: Journal) -> Generator[Operation | NotDone, None, 
             _make_folder(journal, run, plan.to)
             target = os.stat(plan.to)
             for number, photo in enumerate(plan.photos):
-                yield from _carry_out(_Slot(journal, run, number, plan.to, target), photo)
+                reasons = why_not(photo)
+                yield from reasons or _carry_out(_Slot(journal, run, number, plan.to, target), photo)
         finally:
             _remove_empty_folders(journal, run)
 

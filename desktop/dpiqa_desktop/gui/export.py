@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Generator, Sequence
 from typing import Literal
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from dpiqa_desktop import organise, relocate
-from dpiqa_desktop.engine.marks import Flag
+from dpiqa_desktop.engine.marks import Flag, Marks
 from dpiqa_desktop.engine.photos_together import Families, spoken_for, together
 from dpiqa_desktop.engine.stars import StarRule
 from dpiqa_desktop.engine.store import Store, default_database
@@ -166,7 +165,7 @@ class _Relocating(QObject):
         super().__init__()
         flag: Flag = "picked" if kind == "copy" else "rejected"
         self._kind: Literal["move", "copy"] = kind
-        self._items, self._flag = tuple(items), flag
+        self._items, self._flag = {item.path: item for item in items}, flag
         self._chosen = [item.path for item in items if item.mark.flag == flag]
         self._folder = folder
         self._to = to
@@ -181,7 +180,8 @@ class _Relocating(QObject):
         return len(self._chosen)
 
     def plan(self, stopped: Stopped) -> Steps:
-        now = self._standing()
+        with kept_marks() as marks:
+            now = standing(self._items.values(), self._flag, marks)
         yield from ([outdated_row(path)] for path in now.outdated)
         families = dict(together(now.flagged))
         for path, other in self._staying(families, now).items():
@@ -201,14 +201,15 @@ class _Relocating(QObject):
 
     def carry_out(self, stopped: Stopped) -> Steps:
         assert self._plan is not None
-        stay = self._staying(self._families, self._standing())
-        yield from (no_longer_rows(path, other) for path, other in stay.items())
-        plan = _without(self._plan, [member for path in stay for member in self._families[path]])
+        plan = self._plan
         # A photo's files are told one by one when all of them are done, so only then is there a stop.
         last = {photo.operations[-1].source for photo in plan.photos}
         with (
+            kept_marks() as marks,
             contextlib.closing(Store(default_database())) as store,
-            contextlib.closing(relocate.apply(plan, Journal(store.connection))) as outcomes,
+            contextlib.closing(
+                relocate.apply(plan, Journal(store.connection), self._why_not(marks))
+            ) as outcomes,
         ):
             for outcome in outcomes:
                 self._run = Journal(store.connection).latest()
@@ -259,9 +260,21 @@ class _Relocating(QObject):
         text = self.tr("As before: {files}.").format(files=files(counts["change"]))
         return text + self._failures(counts)
 
-    def _standing(self) -> Standing:
-        with kept_marks() as marks:
-            return standing(self._items, self._flag, marks)
+    def _why_not(self, marks: Marks) -> Callable[[organise.PlannedPhoto], list[organise.NotDone]]:
+        """What says why a photo stays when its turn comes: others may be replaced while some go."""
+        # A plan has real paths.
+        families = {real_path(one): path for path, members in self._families.items() for one in members}
+
+        def why_not(photo: organise.PlannedPhoto) -> list[organise.NotDone]:
+            # Of a photo that has got another file since, not all are known.
+            path = next(families[file.source] for file in photo.operations if file.source in families)
+            family = {path: self._families[path]}
+            items = [self._items[member] for member in family[path] if member in self._items]
+            staying = self._staying(family, standing(items, self._flag, marks))
+            rows = (row for path, other in staying.items() for row in no_longer_rows(path, other))
+            return [organise.NotDone(row.path, row.text) for row in rows]
+
+        return why_not
 
     def _staying(self, families: Families, now: Standing) -> dict[str, str]:
         """The photos that have not the flag, and the file by which that is so.
@@ -284,10 +297,3 @@ class _Relocating(QObject):
         if outcome.kind == "keep":
             return Row("same", outcome.source, "")
         return Row("change", outcome.source, f"→ {shown(outcome.target)}", gone=outcome.kind == "move")
-
-
-def _without(plan: organise.Plan, paths: Iterable[str]) -> organise.Plan:
-    """Return a plan without the photos to which one of these files belongs; a plan has real paths."""
-    out = {real_path(path) for path in paths}
-    photos = (photo for photo in plan.photos if out.isdisjoint(file.source for file in photo.operations))
-    return replace(plan, photos=tuple(photos))
