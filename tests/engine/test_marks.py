@@ -151,6 +151,7 @@ REJECT, STARS = Mark(flag="rejected", flag_at=1), Mark(3, stars_at=2)
         ([REJECT, None, Mark(3, "rejected", 2, 1), REJECT, Mark(3, "rejected", 2, 1)], STARS),
         ([REJECT, None, replace(REJECT, outdated=True), UNMARKED, REJECT], UNMARKED),
         ([REJECT, UNMARKED, None, REJECT, Mark(flag="rejected", flag_at=3)], REJECT),
+        ([STARS, None, Mark(5, stars_at=4), replace(STARS, outdated=True), Mark(5, stars_at=4)], Mark(5)),
     ],
 )
 def test_a_mark_comes_back_for_the_photo_only_that_it_was_given_to(database, photo, steps, counts):
@@ -200,6 +201,46 @@ def test_a_file_still_says_what_was_written_after_a_move_but_maybe_not_after_oth
         assert marks.all_below(str(there)) == {str(there): Mark(2)}
         there.write_bytes(b"changed by another program")
         assert marks.all_below(str(there)) == ({} if moved else {str(there): Mark(2, outdated=True)})
+
+
+@pytest.mark.parametrize("at_work", [False, True])
+def test_marks_of_the_version_before_are_of_their_file_only(database, photo, at_work):
+    state = file_state(str(photo))
+    row = os.fsencode(photo), 3, state.size, state.mtime_ns, STARS.stars_at
+    with closing(Store(database)) as store:
+        if not at_work:
+            store.connection.execute("ALTER TABLE marks DROP COLUMN said_at")
+            store.connection.execute("ALTER TABLE marks DROP COLUMN void_until")
+            store.connection.execute("PRAGMA user_version = 3")
+        store.connection.execute(
+            "INSERT INTO marks (path, stars, size, mtime_ns, stars_at) VALUES (?, ?, ?, ?, ?)", row
+        )
+    with closing(Marks(database)) as marks:
+        assert _only(marks, photo) == STARS
+        photo.write_bytes(b"another photo")
+        assert marks.as_they_stand({str(photo): STARS}) == {str(photo): replace(STARS, outdated=True)}
+        assert marks.set({str(photo): UNMARKED}) == {}
+        assert marks.set({str(photo): STARS}) == {str(photo): UNMARKED}
+
+
+def test_a_mark_that_was_taken_away_while_its_card_was_out_comes_back(database, photo, tmp_path):
+    with closing(Marks(database)) as marks:
+        marks.set({str(photo): REJECT})
+        photo.rename(tmp_path / "card")
+        marks.set({str(photo): UNMARKED})
+        (tmp_path / "card").rename(photo)
+        assert marks.set({str(photo): REJECT}) == {}
+        assert _only(marks, photo) == REJECT
+
+
+def test_marks_of_a_clock_that_was_ahead_keep_no_later_ones_out(database, photo):
+    with closing(Marks(database)) as marks:
+        ahead = Mark(3, stars_at=time.time_ns() + 10**18)
+        marks.set({str(photo): ahead})
+        photo.write_bytes(b"another photo")
+        assert marks.set({str(photo): Mark(5, stars_at=1)}) == {str(photo): UNMARKED}
+        assert marks.set({str(photo): Mark(5, stars_at=time.time_ns())}) == {}
+        assert _only(marks, photo) == Mark(5)
 
 
 def test_what_took_the_place_of_a_photo_in_the_trash_is_not_rejected_by_its_mark(database, photo, tmp_path):

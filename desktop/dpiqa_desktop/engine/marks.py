@@ -71,10 +71,10 @@ class _Kept:
 
     Attributes:
         mark: says nothing if it was taken away.
-        state: of which file.
+        state: of which file, or which one was there when an outdated mark came back.
         written: the photo's files say it, too.
         said_at: when anything was said last that was kept for this path, ns since 1970; 0 if unknown.
-        void_until: what was said until then was of another file.
+        void_until: what was said until then was of another file; -1 if nothing was.
     """
 
     mark: Mark
@@ -165,7 +165,7 @@ class Marks:
         corrected = {}
         with self._connected() as connection, transaction(connection):
             for path, given in marks.items():
-                kept = _to_be_kept(given, _find(connection, path), None if given.outdated else _state(path))
+                kept = _to_be_kept(given, _find(connection, path), _state(path))
                 if kept.mark != given:
                     corrected[path] = kept.mark
                 connection.execute(
@@ -187,8 +187,8 @@ class Marks:
         now = time.time_ns()
         with self._connected() as connection, transaction(connection):
             connection.executemany(
-                "UPDATE marks SET stars_at = ?, said_at = ? WHERE path = ? AND stars = ? AND stars_at = ?",
-                [(now, now, path_key(path), mark.stars, mark.stars_at) for path, mark in marks.items()],
+                "UPDATE marks SET stars_at = ? WHERE path = ? AND stars = ? AND stars_at = ?",
+                [(now, path_key(path), mark.stars, mark.stars_at) for path, mark in marks.items()],
             )
 
     def forget(self, paths: Iterable[str]) -> dict[str, Mark]:
@@ -272,7 +272,9 @@ def _kept(
     void_until: int,
 ) -> _Kept:
     state = None if size is None or mtime_ns is None else FileState(size, mtime_ns)
-    return _Kept(Mark(stars, flag, stars_at, flag_at), state, bool(written), said_at, void_until)
+    mark = Mark(stars, flag, stars_at, flag_at)
+    # A version that does not know the last two columns may be at work, too.
+    return _Kept(mark, state, bool(written), max(said_at, _said_at(mark)), void_until)
 
 
 def _values(kept: _Kept) -> tuple[object, ...]:
@@ -286,12 +288,13 @@ def _values(kept: _Kept) -> tuple[object, ...]:
 
 
 def _as_it_stands(path: str, kept: _Kept) -> Mark:
+    if kept.mark == UNMARKED:
+        return UNMARKED
     now = _state(path)
-    if (
-        now in (None, kept.state) or kept.mark == UNMARKED
-    ):  # whoever wants to do something with a photo that is gone finds that out
-        return kept.mark
-    if not kept.written:
+    is_void = _said_at(kept.mark) <= kept.void_until
+    if not is_void and now in (None, kept.state):
+        return kept.mark  # whoever wants to do something with a photo that is gone finds that out
+    if is_void or not kept.written:
         return replace(kept.mark, outdated=True)
     # The files have said it, too, so what they say now counts; a pick is in no file.
     return Mark(flag="picked", outdated=True) if kept.mark.flag == "picked" else UNMARKED
@@ -310,16 +313,20 @@ def _shown_as_it_stands(path: str, shown: Mark, kept: _Kept) -> Mark:
 
 
 def _to_be_kept(given: Mark, kept: _Kept | None, state: FileState | None) -> _Kept:
-    """A mark that is given to a file as it is now, ``state``, after one that was kept."""
-    if kept is None:
-        return _Kept(given, state, False, _said_at(given), -1)
-    void_until = kept.void_until if state in (None, kept.state) else kept.said_at
+    """A mark that is given to a file as it is now, ``state`` (None: it is gone), after one that was kept."""
+    kept = kept or _Kept(UNMARKED, state, False, 0, -1)
+    void_until = kept.void_until
+    if state not in (None, kept.state):
+        # No later than now: after a clock that was ahead, what is given later counts, all the same.
+        void_until = max(void_until, min(kept.said_at, time.time_ns()))
     mark = given
-    if not given.outdated:
+    if given.outdated:
+        void_until = max(void_until, _said_at(given))
+    else:
         stars = given.stars if (given.stars_at or 0) > void_until else None
         flag = given.flag if (given.flag_at or 0) > void_until else None
         mark = replace(given, stars=stars, flag=flag)
-    return _Kept(mark, state, False, max(kept.said_at, _said_at(given)), void_until)
+    return _Kept(mark, state or kept.state, False, max(kept.said_at, _said_at(given)), void_until)
 
 
 def _said_at(mark: Mark) -> int:

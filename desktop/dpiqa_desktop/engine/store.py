@@ -47,7 +47,6 @@ _MIGRATIONS = (
     (
         "ALTER TABLE marks ADD COLUMN said_at INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE marks ADD COLUMN void_until INTEGER NOT NULL DEFAULT -1",
-        "UPDATE marks SET said_at = max(coalesce(stars_at, 0), coalesce(flag_at, 0))",
     ),
 )
 _BUSY_SECONDS = 60  # another process holds the lock for a batch's commit: milliseconds
