@@ -48,10 +48,11 @@ def apply(
         run = journal.start(plan.what, plan.to)
         try:
             _make_folder(journal, run, plan.to)
-            target = os.stat(plan.to)
+            target, listing = os.stat(plan.to), Listing()
             for number, photo in enumerate(plan.photos):
                 reasons = why_not(photo)
-                yield from reasons or _carry_out(_Slot(journal, run, number, plan.to, target), photo)
+                slot = _Slot(journal, run, number, plan.to, target, listing)
+                yield from reasons or _carry_out(slot, photo)
         finally:
             _remove_empty_folders(journal, run)
 
@@ -73,9 +74,10 @@ def undo(journal: Journal, run: int | None = None) -> Generator[Operation | NotD
         if run is None:
             raise UsageError("there is nothing to undo")
         journal.check_run(run)
+        listing = Listing()
         try:
             for entry in journal.done(run):
-                yield from _undo_photo(journal, entry)
+                yield from _undo_photo(journal, entry, listing)
         finally:
             _remove_empty_folders(journal, run)
 
@@ -97,13 +99,14 @@ def recover(journal: Journal) -> Iterator[NotDone]:
 
 @dataclass(frozen=True)
 class _Slot:
-    """Where one photo of a run is to be written down, and the folder it goes to as it was at the start."""
+    """Where one photo of a run is to be written down; folders as they were when that began."""
 
     journal: Journal
     run: int
     photo: int
     to: str
     folder: os.stat_result
+    listing: Listing
 
 
 def _carry_out(slot: _Slot, photo: PlannedPhoto) -> Iterator[Operation | NotDone]:
@@ -128,23 +131,26 @@ def _move_or_copy(slot: _Slot, photo: PlannedPhoto) -> None:
     _check_paths(entry)
     with _alone(steps):
         if not steps[0].keep:
-            _check_nothing_came_to(photo)
+            _check_nothing_came_to(photo, slot.listing)
         slot.journal.write(entry)
         _transfer(slot.journal, entry, steps, finished="done", abandoned="undone")
 
 
-def _check_nothing_came_to(photo: PlannedPhoto) -> None:
+def _check_nothing_came_to(photo: PlannedPhoto, listing: Listing) -> None:
     """Raise PlacingError if a file belongs to the photo that is not in its plan: it would be left behind."""
     sources = [operation.source for operation in photo.operations]
     asked = next(filter(is_photo, sources), sources[0])
     planned = {composed(os.path.basename(source)) for source in sources}
-    try:
-        names = Listing().files_of(asked)
-    except OSError as error:
-        raise PlacingError(asked, f"is in a folder that cannot be listed: {error.strerror}") from error
-    for name in names:
+    for name in _files_now(asked, listing):
         if composed(name) not in planned and os.path.isfile(os.path.join(os.path.dirname(asked), name)):
             raise PlacingError(asked, f"stays, as {name} has come to it since this was planned; try again")
+
+
+def _files_now(photo: str, listing: Listing) -> list[str]:
+    try:
+        return listing.files_now(photo)
+    except OSError as error:
+        raise PlacingError(photo, f"is in a folder that cannot be listed: {error.strerror}") from error
 
 
 def _first_step(operation: Operation) -> Step:
@@ -255,10 +261,10 @@ def _recover(journal: Journal) -> Iterator[NotDone]:
     _remove_empty_folders(journal)
 
 
-def _undo_photo(journal: Journal, entry: Entry) -> Iterator[Operation | NotDone]:
+def _undo_photo(journal: Journal, entry: Entry, listing: Listing) -> Iterator[Operation | NotDone]:
     steps, copied = entry.steps, entry.steps[0].keep
     if any(os.path.lexists(step.target) for step in steps):
-        yield from (_undo_copy if copied else _undo_move)(journal, entry)
+        yield from (_undo_copy if copied else _undo_move)(journal, entry, listing)
     elif copied and os.path.isdir(os.path.dirname(steps[0].target)):
         journal.set_state(entry, "undone")
     elif not copied and all(os.path.lexists(step.source) for step in steps):
@@ -275,14 +281,14 @@ def _why_gone(path: str) -> str:
     return "is no longer there, nor is its folder; is its disk or card plugged in?"
 
 
-def _undo_move(journal: Journal, entry: Entry) -> Iterator[Operation | NotDone]:
+def _undo_move(journal: Journal, entry: Entry, listing: Listing) -> Iterator[Operation | NotDone]:
     try:
         _check_paths(entry)
         with _alone(entry.steps):
             there = tuple(step for step in entry.steps if placing.look(step.target) is not None)
             for step in there:
                 placing.check_unchanged(step)
-            _check_nothing_came(entry)
+            _check_nothing_came(entry, listing)
             backwards = tuple(step.backwards() for step in there)
             if backwards:
                 journal.set_state(entry, "undoing")
@@ -294,13 +300,13 @@ def _undo_move(journal: Journal, entry: Entry) -> Iterator[Operation | NotDone]:
     yield from (NotDone(step.target, "is no longer there") for step in entry.steps if step not in there)
 
 
-def _undo_copy(journal: Journal, entry: Entry) -> Iterator[Operation | NotDone]:
+def _undo_copy(journal: Journal, entry: Entry, listing: Listing) -> Iterator[Operation | NotDone]:
     removed: list[Operation] = []
     problem = None
     try:
         _check_paths(entry)
         with _alone(entry.steps):
-            _remove_copies(journal, entry, removed)
+            _remove_copies(journal, entry, listing, removed)
     except PlacingError as error:
         problem = NotDone(error.path, error.reason)
     yield from removed
@@ -308,12 +314,12 @@ def _undo_copy(journal: Journal, entry: Entry) -> Iterator[Operation | NotDone]:
         yield problem
 
 
-def _remove_copies(journal: Journal, entry: Entry, removed: list[Operation]) -> None:
+def _remove_copies(journal: Journal, entry: Entry, listing: Listing, removed: list[Operation]) -> None:
     """Remove those of a photo's copies that are there; ``removed`` gets what is gone, also if one fails."""
     there = [step for step in entry.steps if placing.look(step.target) is not None]
     for step in there:
         placing.check_removable(step)
-    _check_nothing_came(entry)
+    _check_nothing_came(entry, listing)
     journal.set_state(entry, "undoing")
     try:
         for step in there:
@@ -325,16 +331,12 @@ def _remove_copies(journal: Journal, entry: Entry, removed: list[Operation]) -> 
     journal.set_state(entry, "undone")
 
 
-def _check_nothing_came(entry: Entry) -> None:
+def _check_nothing_came(entry: Entry, listing: Listing) -> None:
     """Raise PlacingError if a file belongs to the photo now that the run did not put there: it would stay."""
     step = next((step for step in entry.steps if is_photo(step.target)), entry.steps[0])
     folder, photo = os.path.split(step.target)
     put = {composed(os.path.basename(step.target)) for step in entry.steps}
-    try:
-        names = Listing().files_of(step.target)  # as they are now: another may have come to the last photo
-    except OSError as error:
-        raise PlacingError(step.target, f"is in a folder that cannot be listed: {error.strerror}") from error
-    for name in names:
+    for name in _files_now(step.target, listing):
         path = os.path.join(folder, name)
         if composed(name) in put or not os.path.lexists(path):
             continue

@@ -326,8 +326,8 @@ def test_what_comes_while_the_photos_before_are_taken_back_is_seen(photos, out, 
     _all_done(apply(_plan(photos, out, "a.jpg", "c.jpg"), journal))
     going_back = undo(journal)
     assert next(going_back).target == str(photos / "c.jpg")
-    (out / "a.pp3").write_text("edits")
-    assert "has a.pp3 beside it" in _reasons(going_back)["a.cr2"]
+    (out / "a.xmp").write_text("edits")
+    assert "has a.xmp beside it" in _reasons(going_back)["a.cr2"]
 
 
 def test_a_copy_goes_from_beside_what_had_been_copied_before(photos, out, journal):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -103,17 +103,35 @@ class Listing:
         Raises:
             OSError: its folder cannot be listed.
         """
-        folder, name = os.path.split(photo)
         with self._lock:
-            known = self._folders.pop(folder, None) or _Folder(folder)
-            self._folders[folder] = known
-            if len(self._folders) > _FOLDERS_AT_HAND:
-                del self._folders[next(iter(self._folders))]
-            return known.files_of(name)
+            return self._folder(photo).files_of(os.path.basename(photo))
+
+    def files_now(self, photo: str) -> list[str]:
+        """As ``files_of``, and XMP sidecars that somebody has made since the folder was listed.
+
+        To list it anew for each of its thousands of photos would take longer than to move them.
+
+        Raises:
+            OSError: its folder cannot be listed.
+        """
+        name = os.path.basename(photo)
+        with self._lock:
+            folder = self._folder(photo)
+            files = {name, *folder.files_of(name)}
+        return sorted(files.union(folder.sidecars_since(name, files)))
+
+    def _folder(self, photo: str) -> _Folder:
+        folder = os.path.dirname(photo)
+        known = self._folders.pop(folder, None) or _Folder(folder)
+        self._folders[folder] = known
+        if len(self._folders) > _FOLDERS_AT_HAND:
+            del self._folders[next(iter(self._folders))]
+        return known
 
 
 class _Folder:
     def __init__(self, folder: str) -> None:
+        self._path = folder
         self._names = os.listdir(folder or ".")
         self._asked = False
 
@@ -123,6 +141,16 @@ class _Folder:
         # Who asks for one photo only does not wait until thousands are sorted.
         self._asked = True
         return companions(name, self._names)
+
+    def sidecars_since(self, name: str, files: Set[str]) -> Iterator[str]:
+        """Yield those of a photo, of which ``files`` are known, that were not there when this was listed."""
+        photos = [file for file in files if file == name or is_photo(file)]
+        usual = {sidecar.sidecar_name(photo, naming) for photo in photos for naming in sidecar.NAMINGS}
+        for possible in usual - files:
+            # What was listed is another photo's, or one of these files in other letters.
+            there = os.path.lexists(os.path.join(self._path, possible))
+            if there and sidecar.find(possible, self._names) is None:
+                yield possible
 
     @cached_property
     def _by_stem(self) -> dict[str, tuple[str, ...]]:
@@ -150,22 +178,13 @@ def name_of_all(path: str) -> str:
 
 
 def all_files(photo: str, listing: Listing) -> Iterator[str]:
-    """Yield the paths of all files of a photo; of a link, also of those where it leads.
-
-    Among them are sidecars that somebody may have made since the folder was listed; they need not be there.
+    """Yield the paths of all files of a photo as they are now; of a link, also of those where it leads.
 
     Raises:
         OSError: its folder, or the one that a link leads to, cannot be listed.
     """
-    folder, name = os.path.split(photo)
-    listed = {name, *listing.files_of(photo)}
-    made_since = {
-        sidecar.sidecar_name(other, naming)
-        for other in listed
-        if other == name or is_photo(other)
-        for naming in sidecar.NAMINGS
-    }
-    yield from (os.path.join(folder, other) for other in sorted(listed | made_since))
+    folder = os.path.dirname(photo)
+    yield from (os.path.join(folder, name) for name in listing.files_now(photo))
     if os.path.islink(photo):
         yield from all_files(os.path.realpath(photo), listing)
 
