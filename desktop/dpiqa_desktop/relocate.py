@@ -263,9 +263,10 @@ def _recover(journal: Journal) -> Iterator[NotDone]:
 
 def _undo_photo(journal: Journal, entry: Entry, listing: Listing) -> Iterator[Operation | NotDone]:
     steps, copied = entry.steps, entry.steps[0].keep
+    folder = os.path.dirname(steps[0].target)
     if any(os.path.lexists(step.target) for step in steps):
         yield from (_undo_copy if copied else _undo_move)(journal, entry, listing)
-    elif copied and os.path.isdir(os.path.dirname(steps[0].target)):
+    elif copied and os.path.isdir(folder) and os.path.realpath(folder) == folder:
         journal.set_state(entry, "undone")
     elif not copied and all(os.path.lexists(step.source) for step in steps):
         journal.set_state(entry, "undone")  # by hand

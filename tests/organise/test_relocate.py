@@ -226,6 +226,22 @@ def test_photos_that_are_gone_after_a_run_are_told_and_hide_no_earlier_one(
     assert journal.latest() is None
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows asks for a privilege to make links")
+def test_copies_are_not_taken_for_gone_where_a_link_leads_elsewhere(photos, out, journal, tmp_path):
+    before = contents(photos)
+    _all_done(apply(_plan(photos, out, "a.jpg", planner=plan_copy), journal))
+    out.rename(tmp_path / "elsewhere")
+    (tmp_path / "empty").mkdir()
+    out.symlink_to(tmp_path / "empty")
+    assert _reasons(undo(journal, 1)).keys() == {"a.cr2", "a.cr2.xmp", "a.jpg"}
+    out.unlink()
+    (tmp_path / "elsewhere").rename(out)
+    assert journal.latest() == 1
+    _all_done(undo(journal))
+    assert contents(photos) == before
+    assert not out.exists()
+
+
 def test_marks_go_with_their_photos_and_come_back(photos, out, journal, tmp_path, disk):
     source, beside = str(photos / "a.jpg"), str(photos / "day" / "keep.jpg")
     with closing(Marks(tmp_path / "scores.db")) as marks:
