@@ -238,7 +238,7 @@ class _Worker(threading.Thread):
 
     def _open(self) -> Found:
         job = self._job
-        found = scan(job.paths, True, job.recursive, stopped=lambda: self._cancelled)
+        found = scan(job.paths, may_be_empty=True, recursive=job.recursive, stopped=lambda: self._cancelled)
         self.listing = False
         marks: dict[str, Mark] = {}
         try:

@@ -172,12 +172,15 @@ class _Relocating(QObject):
         self._families: Families = {}
         self._plan: organise.Plan | None = None
         self._run: int | None = None
-        self.can_take_back = False
         self.title = self.tr("Copy picked photos") if kind == "copy" else self.tr("Move rejected photos")
 
     @property
     def total(self) -> int:
         return len(self._chosen)
+
+    @property
+    def can_take_back(self) -> bool:
+        return self._run is not None
 
     def plan(self, stopped: Stopped) -> Steps:
         with kept_marks() as marks:
@@ -201,24 +204,26 @@ class _Relocating(QObject):
 
     def carry_out(self, stopped: Stopped) -> Steps:
         assert self._plan is not None
-        plan = self._plan
+        plan, self._run = self._plan, None
         # A photo's files are told one by one when all of them are done, so only then is there a stop.
         last = {photo.operations[-1].source for photo in plan.photos}
         with (
             kept_marks() as marks,
             contextlib.closing(Store(default_database())) as store,
             contextlib.closing(
-                relocate.apply(plan, Journal(store.connection), self._why_not(marks))
+                relocate.apply(plan, journal := Journal(store.connection), self._why_not(marks))
             ) as outcomes,
         ):
             for outcome in outcomes:
-                self._run = Journal(store.connection).latest()
-                self.can_take_back |= isinstance(outcome, organise.Operation) and outcome.kind != "keep"
+                done = isinstance(outcome, organise.Operation) and outcome.kind != "keep"
+                if done and self._run is None:
+                    self._run = journal.latest()
                 yield [self._row(outcome)]
                 if stopped() and (isinstance(outcome, organise.NotDone) or outcome.source in last):
                     break
 
     def take_back(self, stopped: Stopped) -> Steps:
+        assert self._run is not None
         # To the end: of an undo it is not told where a photo ends.
         with (
             contextlib.closing(Store(default_database())) as store,
