@@ -99,7 +99,7 @@ class Turn:
             return NotWritten.because(path, error)
         if is_rated(self.item) and self.item.mark.outdated:
             text = "another program has changed it since you rated it; rate it again"
-            return NotWritten(path, QCoreApplication.translate("_Writing", text))
+            return NotWritten(path, QCoreApplication.translate("Turn", text))
         self.replaces_rating = self._are_stars_newest()
         # Without a verdict, what was said of it has gone, as the files say more by now.
         return self._verdict_of(self.item, self.replaces_rating) or UpToDate(path, rating_kept=False)
