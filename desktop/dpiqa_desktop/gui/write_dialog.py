@@ -27,13 +27,7 @@ from dpiqa_desktop.gui.verdicts import Turn, is_rated, unchanged_since, verdict_
 from dpiqa_desktop.gui.work_dialog import Counts, Steps, WorkDialog
 from dpiqa_desktop.metadata.plan import Verdict, summary
 from dpiqa_desktop.metadata.replace_file import ReplaceError, check_replaceable
-from dpiqa_desktop.metadata.targets import (
-    Listing,
-    NotWritten,
-    Planned,
-    ToWrite,
-    plan_photo,
-)
+from dpiqa_desktop.metadata.targets import Listing, NotWritten, Planned, ToWrite, plan_photo
 from dpiqa_desktop.metadata.targets import Settings as WriteSettings
 from dpiqa_desktop.metadata.undo import TakenBack, undo
 from dpiqa_desktop.metadata.write import Judge, Outcome, Writer, Written

@@ -143,13 +143,14 @@ class _Folder:
         return companions(name, self._names)
 
     def sidecars_since(self, name: str, files: Set[str]) -> Iterator[str]:
-        """Yield those of a photo, of which ``files`` are known, that were not there when this was listed."""
+        """Yield those of a photo, of which ``files`` are known, that were not its when this was listed."""
         photos = [file for file in files if file == name or is_photo(file)]
         usual = {sidecar.sidecar_name(photo, naming) for photo in photos for naming in sidecar.NAMINGS}
         for possible in usual - files:
-            # What was listed is another photo's, or one of these files in other letters.
-            there = os.path.lexists(os.path.join(self._path, possible))
-            if there and sidecar.find(possible, self._names) is None:
+            if not os.path.lexists(os.path.join(self._path, possible)):
+                continue
+            # What was listed with the photo is another's, or one of these files in other letters.
+            if sidecar.find(possible, self._names) is None or name not in self._names:
                 yield possible
 
     @cached_property
