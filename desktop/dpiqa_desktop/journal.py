@@ -42,6 +42,10 @@ CREATE TABLE IF NOT EXISTS organise_folders (
     run INTEGER NOT NULL, path BLOB NOT NULL,
     PRIMARY KEY (run, path)
 );
+CREATE TABLE IF NOT EXISTS organise_missed (
+    run INTEGER NOT NULL, photo INTEGER NOT NULL,
+    PRIMARY KEY (run, photo)
+);
 """
 _COLUMNS = "source, target, temporary, kind, size, mtime_ns, mode, placed_mtime_ns, placed_mode, sha256"
 _UNFINISHED = "state IN ('planned', 'placed', 'undoing')"
@@ -157,13 +161,31 @@ class Journal:
         """Return the photos of a run that can be undone, the last ones first."""
         return self._entries("state = 'done' AND run = ?", (run,))
 
+    def miss(self, entry: Entry) -> None:
+        """Write down that a photo was not where its run had put it when that was to be undone."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO organise_missed VALUES (?, ?)", (entry.run, entry.photo)
+            )
+
     def latest(self) -> int | None:
-        """Return the number of the last run of which something can be undone."""
+        """Return the number of the last run of which something can be undone.
+
+        What was missed does not count, or photos that are gone for good would hide all earlier runs; unless
+        it is there again.
+        """
         with translated():
             (run,) = self._connection.execute(
-                "SELECT max(run) FROM organise_operations WHERE state = 'done'"
+                "SELECT max(run) FROM organise_operations WHERE state = 'done' "
+                "AND (run, photo) NOT IN (SELECT run, photo FROM organise_missed)"
             ).fetchone()
-        return run if run is None else int(run)
+            missed = self._connection.execute(
+                "SELECT run, target FROM organise_operations JOIN organise_missed USING (run, photo) "
+                "WHERE state = 'done' AND run > ? ORDER BY run DESC",
+                (run or 0,),
+            ).fetchall()
+        back = (int(number) for number, target in missed if os.path.lexists(os.fsdecode(target)))
+        return next(back, None if run is None else int(run))
 
     def moved(self, path: str, run: int) -> tuple[int, str] | None:
         """Return the last run that has moved the file that was at ``path`` in ``run``, and where it is now.

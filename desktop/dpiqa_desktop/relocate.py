@@ -6,9 +6,10 @@ this is used the next time, from what the journal says.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dpiqa_desktop import placing
@@ -23,10 +24,17 @@ from dpiqa_plugin.errors import UsageError
 _ATTEMPTS = 20  # at a name, each lost to somebody who took it in between
 
 
-def apply(plan: Plan, journal: Journal) -> Generator[Operation | NotDone, None, None]:
+def apply(
+    plan: Plan, journal: Journal, why_not: Callable[[PlannedPhoto], Sequence[NotDone]] = lambda photo: ()
+) -> Generator[Operation | NotDone, None, None]:
     """Do what is planned; yield every file as it is done, or one of a photo's files and why it did not go.
 
     First puts right what a killed run left. Closing the iterator stops between two photos.
+
+    Args:
+        plan: to be done.
+        journal: what can be undone.
+        why_not: is asked when a photo's turn comes; the photo stays if there is a reason.
 
     Raises:
         JournalError: the journal fails or is in use. The photo at hand is put back.
@@ -40,9 +48,11 @@ def apply(plan: Plan, journal: Journal) -> Generator[Operation | NotDone, None, 
         run = journal.start(plan.what, plan.to)
         try:
             _make_folder(journal, run, plan.to)
-            target = os.stat(plan.to)
+            target, listing = os.stat(plan.to), Listing()
             for number, photo in enumerate(plan.photos):
-                yield from _carry_out(_Slot(journal, run, number, plan.to, target), photo)
+                reasons = why_not(photo)
+                slot = _Slot(journal, run, number, plan.to, target, listing)
+                yield from reasons or _carry_out(slot, photo)
         finally:
             _remove_empty_folders(journal, run)
 
@@ -51,7 +61,8 @@ def undo(journal: Journal, run: int | None = None) -> Generator[Operation | NotD
     """Take back a run, or the latest one of which something is left: moved files return, copies go.
 
     Only what is unchanged since, never over another file, and never away from one that has come to belong to
-    it. What cannot be undone comes with its reason and may be tried again.
+    it. What cannot be undone comes with its reason and may be tried again. A photo that is gone is told, and
+    does not make its run the latest any more until it is there again.
 
     Raises:
         UsageError: there is no such run, or none to undo.
@@ -66,8 +77,7 @@ def undo(journal: Journal, run: int | None = None) -> Generator[Operation | NotD
         listing = Listing()
         try:
             for entry in journal.done(run):
-                undo_one = _undo_copy if entry.steps[0].keep else _undo_move
-                yield from undo_one(journal, entry, listing)
+                yield from _undo_photo(journal, entry, listing)
         finally:
             _remove_empty_folders(journal, run)
 
@@ -89,13 +99,14 @@ def recover(journal: Journal) -> Iterator[NotDone]:
 
 @dataclass(frozen=True)
 class _Slot:
-    """Where one photo of a run is to be written down, and the folder it goes to as it was at the start."""
+    """Where one photo of a run is to be written down; folders as they were when that began."""
 
     journal: Journal
     run: int
     photo: int
     to: str
     folder: os.stat_result
+    listing: Listing
 
 
 def _carry_out(slot: _Slot, photo: PlannedPhoto) -> Iterator[Operation | NotDone]:
@@ -118,8 +129,28 @@ def _move_or_copy(slot: _Slot, photo: PlannedPhoto) -> None:
     entry = Entry(slot.run, slot.photo, slot.to, "planned", steps)
     _make_folders(slot, os.path.dirname(steps[0].target))
     _check_paths(entry)
-    slot.journal.write(entry)
-    _transfer(slot.journal, entry, steps, finished="done", abandoned="undone")
+    with _alone(steps):
+        if not steps[0].keep:
+            _check_nothing_came_to(photo, slot.listing)
+        slot.journal.write(entry)
+        _transfer(slot.journal, entry, steps, finished="done", abandoned="undone")
+
+
+def _check_nothing_came_to(photo: PlannedPhoto, listing: Listing) -> None:
+    """Raise PlacingError if a file belongs to the photo that is not in its plan: it would be left behind."""
+    sources = [operation.source for operation in photo.operations]
+    asked = next(filter(is_photo, sources), sources[0])
+    planned = {composed(os.path.basename(source)) for source in sources}
+    for name in _files_now(asked, listing):
+        if composed(name) not in planned and os.path.isfile(os.path.join(os.path.dirname(asked), name)):
+            raise PlacingError(asked, f"stays, as {name} has come to it since this was planned; try again")
+
+
+def _files_now(photo: str, listing: Listing) -> list[str]:
+    try:
+        return listing.files_now(photo)
+    except OSError as error:
+        raise PlacingError(photo, f"is in a folder that cannot be listed: {error.strerror}") from error
 
 
 def _first_step(operation: Operation) -> Step:
@@ -128,30 +159,36 @@ def _first_step(operation: Operation) -> Step:
     return Step(operation.source, operation.target, temporary, operation.kind == "copy", before)
 
 
+@contextlib.contextmanager
+def _alone(steps: Sequence[Step]) -> Iterator[None]:
+    """Keep our writers from a photo: what they wrote where it was, or beside it, would go or stay behind.
+
+    Not to be nested. Whoever is in it waits for no other lock.
+
+    Raises:
+        PlacingError: it cannot be locked.
+    """
+    names = {name_of_all(path) for step in steps for path in (step.source, step.target)}
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(writing_alone(*names))
+        except LockError as error:
+            raise PlacingError(steps[0].source, f"stays where it is: {error}") from error
+        yield
+
+
 def _transfer(
-    journal: Journal, entry: Entry, steps: tuple[Step, ...], finished: State, abandoned: State
+    journal: Journal, entry: Entry, steps: Sequence[Step], finished: State, abandoned: State
 ) -> None:
     """Place all files of a photo, then remove them where they were; on any error, put all of them back.
 
-    Meanwhile no writer of ours has the photo: what it wrote where the photo was would go with that.
+    To be called while it is locked, see ``_alone``.
 
     Args:
         entry: as the journal has it.
         steps: its steps, or these backwards.
         finished, abandoned: states for the journal.
     """
-    names = {name_of_all(path) for step in steps for path in (step.source, step.target)}
-    try:
-        with writing_alone(*names):
-            _transfer_alone(journal, entry, steps, finished, abandoned)
-    except LockError as error:
-        journal.set_state(entry, abandoned)
-        raise PlacingError(steps[0].source, f"stays where it is: {error}") from error
-
-
-def _transfer_alone(
-    journal: Journal, entry: Entry, steps: tuple[Step, ...], finished: State, abandoned: State
-) -> None:
     tried: list[Step] = []
     try:
         for step in steps:
@@ -214,7 +251,8 @@ def _recover(journal: Journal) -> Iterator[NotDone]:
             steps = [] if steps[0].keep else [step.backwards() for step in steps]
         try:
             _check_paths(entry)
-            problems = _put_back(steps)
+            with _alone(entry.steps):
+                problems = _put_back(steps)
         except PlacingError as error:
             problems = [error]
         yield from (NotDone(problem.path, problem.reason) for problem in problems)
@@ -223,21 +261,39 @@ def _recover(journal: Journal) -> Iterator[NotDone]:
     _remove_empty_folders(journal)
 
 
+def _undo_photo(journal: Journal, entry: Entry, listing: Listing) -> Iterator[Operation | NotDone]:
+    steps, copied = entry.steps, entry.steps[0].keep
+    folder = os.path.dirname(steps[0].target)
+    if any(os.path.lexists(step.target) for step in steps):
+        yield from (_undo_copy if copied else _undo_move)(journal, entry, listing)
+    elif copied and os.path.isdir(folder) and os.path.realpath(folder) == folder:
+        journal.set_state(entry, "undone")
+    elif not copied and all(os.path.lexists(step.source) for step in steps):
+        journal.set_state(entry, "undone")  # by hand
+        yield from (NotDone(step.target, f"is back already: {step.source}") for step in steps)
+    else:
+        journal.miss(entry)
+        yield from (NotDone(step.target, _why_gone(step.target)) for step in steps)
+
+
+def _why_gone(path: str) -> str:
+    if os.path.isdir(os.path.dirname(path)):
+        return "is no longer there: deleted, moved or renamed since"
+    return "is no longer there, nor is its folder; is its disk or card plugged in?"
+
+
 def _undo_move(journal: Journal, entry: Entry, listing: Listing) -> Iterator[Operation | NotDone]:
-    if all(os.path.lexists(step.source) and not os.path.lexists(step.target) for step in entry.steps):
-        journal.set_state(entry, "undone")  # by hand; or no later undo would get past this
-        yield from (NotDone(step.target, f"is back already: {step.source}") for step in entry.steps)
-        return
     try:
         _check_paths(entry)
-        there = tuple(step for step in entry.steps if placing.look(step.target) is not None)
-        for step in there:
-            placing.check_unchanged(step)
-        _check_nothing_came(entry, listing)
-        backwards = tuple(step.backwards() for step in there)
-        if backwards:
-            journal.set_state(entry, "undoing")
-            _transfer(journal, entry, backwards, finished="undone", abandoned="done")
+        with _alone(entry.steps):
+            there = tuple(step for step in entry.steps if placing.look(step.target) is not None)
+            for step in there:
+                placing.check_unchanged(step)
+            _check_nothing_came(entry, listing)
+            backwards = tuple(step.backwards() for step in there)
+            if backwards:
+                journal.set_state(entry, "undoing")
+                _transfer(journal, entry, backwards, finished="undone", abandoned="done")
     except PlacingError as error:
         yield NotDone(error.path, error.reason)
         return
@@ -247,26 +303,33 @@ def _undo_move(journal: Journal, entry: Entry, listing: Listing) -> Iterator[Ope
 
 def _undo_copy(journal: Journal, entry: Entry, listing: Listing) -> Iterator[Operation | NotDone]:
     removed: list[Operation] = []
+    problem = None
     try:
         _check_paths(entry)
-        there = [step for step in entry.steps if placing.look(step.target) is not None]
-        for step in there:
-            placing.check_removable(step)
-        _check_nothing_came(entry, listing)
-        journal.set_state(entry, "undoing")
-        try:
-            for step in there:
-                placing.remove_copy(step)
-                removed.append(Operation("remove", step.target, step.source))
-        except BaseException:
-            journal.set_state(entry, "done")
-            raise
-        journal.set_state(entry, "undone")
+        with _alone(entry.steps):
+            _remove_copies(journal, entry, listing, removed)
     except PlacingError as error:
-        yield from removed
-        yield NotDone(error.path, error.reason)
-        return
+        problem = NotDone(error.path, error.reason)
     yield from removed
+    if problem is not None:
+        yield problem
+
+
+def _remove_copies(journal: Journal, entry: Entry, listing: Listing, removed: list[Operation]) -> None:
+    """Remove those of a photo's copies that are there; ``removed`` gets what is gone, also if one fails."""
+    there = [step for step in entry.steps if placing.look(step.target) is not None]
+    for step in there:
+        placing.check_removable(step)
+    _check_nothing_came(entry, listing)
+    journal.set_state(entry, "undoing")
+    try:
+        for step in there:
+            placing.remove_copy(step)
+            removed.append(Operation("remove", step.target, step.source))
+    except BaseException:
+        journal.set_state(entry, "done")
+        raise
+    journal.set_state(entry, "undone")
 
 
 def _check_nothing_came(entry: Entry, listing: Listing) -> None:
@@ -274,11 +337,7 @@ def _check_nothing_came(entry: Entry, listing: Listing) -> None:
     step = next((step for step in entry.steps if is_photo(step.target)), entry.steps[0])
     folder, photo = os.path.split(step.target)
     put = {composed(os.path.basename(step.target)) for step in entry.steps}
-    try:
-        names = listing.files_of(step.target)
-    except OSError as error:
-        raise PlacingError(step.target, f"is in a folder that cannot be listed: {error.strerror}") from error
-    for name in names:
+    for name in _files_now(step.target, listing):
         path = os.path.join(folder, name)
         if composed(name) in put or not os.path.lexists(path):
             continue

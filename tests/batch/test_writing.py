@@ -182,6 +182,25 @@ def test_photos_that_were_brought_back_by_hand_keep_no_undo_from_ending(shoot, t
     assert main(["--undo"]) == 2  # nothing is left
 
 
+def test_undo_gets_past_photos_that_were_deleted_where_they_were_moved_to(shoot, tmp_path, capsys):
+    before = tree(shoot)
+    bad = tmp_path / "bad"
+    assert main([str(shoot), "--write", "auto", "--move-below", "0.2", "--to", str(bad)]) == 0
+    shutil.rmtree(bad)
+    capsys.readouterr()
+    moved = bad / "flowers_shaken.jpg"
+    assert main(["--undo"]) == 1  # the move
+    told = capsys.readouterr().err
+    assert f"{moved}: is no longer there, nor is its folder" in told
+    assert "--undo 2 tries again what is left" in told
+    assert main(["--undo"]) == 1  # what was written, but for what is gone
+    assert (
+        f"{shoot / moved.name}: run 2 moved it to {moved}: it is no longer there" in capsys.readouterr().err
+    )
+    assert tree(shoot) == {name: content for name, content in before.items() if name != moved.name}
+    assert main(["--undo"]) == 2  # nothing is left
+
+
 def test_another_computer_scores_nothing_twice(shoot, capsys):
     assert main([str(shoot), "--write", "auto"]) == 0
     shutil.rmtree(default_database().parent)

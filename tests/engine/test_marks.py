@@ -7,10 +7,11 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
-from dpiqa_desktop.engine.marks import UNMARKED, Mark, Marks, changed_since
+from dpiqa_desktop.engine.marks import UNMARKED, Mark, Marks, Moved, changed_at, take_along
 from dpiqa_desktop.engine.store import Store, file_state
 from dpiqa_plugin.errors import StoreError
 
@@ -134,6 +135,125 @@ def test_an_earlier_mark_that_comes_back_does_not_count_for_another_photo(databa
         assert marks.set({str(photo): Mark(3, stars_at=1)}) == {str(photo): Mark()}
 
 
+REJECT, STARS = Mark(flag="rejected", flag_at=1), Mark(3, stars_at=2)
+
+
+@pytest.mark.parametrize(
+    ("steps", "counts"),
+    [
+        # What Ctrl+Z and Ctrl+Y bring back; None is another program's turn.
+        ([REJECT, UNMARKED, REJECT], REJECT),
+        ([REJECT, UNMARKED, None, REJECT], UNMARKED),
+        ([REJECT, None, UNMARKED, REJECT], UNMARKED),
+        ([REJECT, Mark(flag="picked", flag_at=2), REJECT], REJECT),
+        ([STARS, Mark(5, stars_at=4), STARS, None, Mark(5, stars_at=4)], UNMARKED),
+        ([REJECT, None, Mark(3, "rejected", 2, 1), REJECT], UNMARKED),
+        ([REJECT, None, Mark(3, "rejected", 2, 1), REJECT, Mark(3, "rejected", 2, 1)], STARS),
+        ([REJECT, None, replace(REJECT, outdated=True), UNMARKED, REJECT], UNMARKED),
+        ([REJECT, UNMARKED, None, REJECT, Mark(flag="rejected", flag_at=3)], REJECT),
+        ([STARS, None, Mark(5, stars_at=4), replace(STARS, outdated=True), Mark(5, stars_at=4)], Mark(5)),
+    ],
+)
+def test_a_mark_comes_back_for_the_photo_only_that_it_was_given_to(database, photo, steps, counts):
+    with closing(Marks(database)) as marks:
+        for number, mark in enumerate(steps):
+            if mark is None:
+                photo.write_bytes(b"another photo" * number)
+            else:
+                corrected = marks.set({str(photo): mark})
+        assert _only(marks, photo) == (None if counts == UNMARKED else counts)
+        assert corrected == ({} if mark == counts else {str(photo): counts})
+        assert marks.as_they_stand({str(photo): mark}) == {str(photo): counts}
+
+
+def test_a_mark_that_was_taken_away_comes_back_after_our_own_changes_and_moves(database, photo, tmp_path):
+    there = tmp_path / "there.jpg"
+    with closing(Store(database)) as store, closing(Marks(database)) as marks:
+        marks.set({str(photo): REJECT})
+        marks.set({str(photo): UNMARKED})
+        was = file_state(str(photo))
+        photo.write_bytes(b"photo with score")
+        now = file_state(str(photo))
+        store.carry_over(str(photo), was, now, b"before", b"after")
+        photo.rename(there)
+        take_along(store.connection, [Moved(str(photo), str(there), now, now)])
+        assert marks.set({str(there): REJECT}) == {}
+        photo.write_bytes(b"another photo")
+        assert marks.set({str(photo): REJECT}) == {str(photo): UNMARKED}
+        assert marks.all_below(str(tmp_path)) == {str(there): REJECT}
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_file_still_says_what_was_written_after_a_move_but_maybe_not_after_other_writing(
+    database, photo, tmp_path, moved
+):
+    with closing(Store(database)) as store, closing(Marks(database)) as marks:
+        marks.set({str(photo): Mark(2)})
+        marks.set_written({str(photo): Mark(2)}, True)
+        was, there = file_state(str(photo)), photo
+        if moved:
+            there = photo.rename(tmp_path / "there.jpg")
+            os.utime(there, ns=(0, was.mtime_ns // 10**9 * 10**9))  # as some file systems keep it
+            take_along(store.connection, [Moved(str(photo), str(there), was, file_state(str(there)))])
+        else:
+            photo.write_bytes(b"photo with score")
+            store.carry_over(str(photo), was, file_state(str(photo)), b"before", b"after")
+        assert marks.all_below(str(there)) == {str(there): Mark(2)}
+        there.write_bytes(b"changed by another program")
+        assert marks.all_below(str(there)) == ({} if moved else {str(there): Mark(2, outdated=True)})
+
+
+@pytest.mark.parametrize("at_work", [False, True])
+def test_marks_of_the_version_before_are_of_their_file_only(database, photo, at_work):
+    state = file_state(str(photo))
+    row = os.fsencode(photo), 3, state.size, state.mtime_ns, STARS.stars_at
+    with closing(Store(database)) as store:
+        if not at_work:
+            store.connection.execute("ALTER TABLE marks DROP COLUMN said_at")
+            store.connection.execute("ALTER TABLE marks DROP COLUMN void_until")
+            store.connection.execute("PRAGMA user_version = 3")
+        store.connection.execute(
+            "INSERT INTO marks (path, stars, size, mtime_ns, stars_at) VALUES (?, ?, ?, ?, ?)", row
+        )
+    with closing(Marks(database)) as marks:
+        assert _only(marks, photo) == STARS
+        photo.write_bytes(b"another photo")
+        assert marks.as_they_stand({str(photo): STARS}) == {str(photo): replace(STARS, outdated=True)}
+        assert marks.set({str(photo): UNMARKED}) == {}
+        assert marks.set({str(photo): STARS}) == {str(photo): UNMARKED}
+
+
+def test_a_mark_that_was_taken_away_while_its_card_was_out_comes_back(database, photo, tmp_path):
+    with closing(Marks(database)) as marks:
+        marks.set({str(photo): REJECT})
+        photo.rename(tmp_path / "card")
+        marks.set({str(photo): UNMARKED})
+        (tmp_path / "card").rename(photo)
+        assert marks.set({str(photo): REJECT}) == {}
+        assert _only(marks, photo) == REJECT
+
+
+def test_marks_of_a_clock_that_was_ahead_keep_no_later_ones_out(database, photo):
+    with closing(Marks(database)) as marks:
+        ahead = Mark(3, stars_at=time.time_ns() + 10**18)
+        marks.set({str(photo): ahead})
+        photo.write_bytes(b"another photo")
+        assert marks.set({str(photo): Mark(5, stars_at=1)}) == {str(photo): UNMARKED}
+        assert marks.set({str(photo): Mark(5, stars_at=time.time_ns())}) == {}
+        assert _only(marks, photo) == Mark(5)
+
+
+def test_what_took_the_place_of_a_photo_in_the_trash_is_not_rejected_by_its_mark(database, photo, tmp_path):
+    with closing(Marks(database)) as marks:
+        marks.set({str(photo): REJECT})
+        photo.rename(tmp_path / "trash.jpg")
+        assert marks.forget([str(photo)]) == {str(photo): REJECT}
+        photo.write_bytes(b"another photo")
+        assert marks.set({str(photo): REJECT}) == {str(photo): UNMARKED}
+        (tmp_path / "trash.jpg").replace(photo)
+        assert marks.forget([str(photo)]) == {}
+
+
 def test_only_the_time_of_a_file_tells_that_another_has_its_name(database, photo):
     with closing(Marks(database)) as marks:
         marks.set({str(photo): Mark(flag="rejected")})
@@ -196,9 +316,7 @@ def test_what_is_said_of_another_photo_meanwhile_confirms_nothing_else(database,
         marks.set({str(photo): Mark(2, "rejected", 1, 1)})
         photo.write_bytes(b"another photo")
         assert marks.set({str(photo): given}) == ({} if given == counts else {str(photo): counts})
-        assert marks.as_they_stand({str(photo): given}) == {
-            str(photo): given if counts == UNMARKED else counts
-        }
+        assert marks.as_they_stand({str(photo): given}) == {str(photo): counts}
         assert marks.all_below(str(photo)) == ({} if counts == UNMARKED else {str(photo): counts})
 
 
@@ -225,13 +343,12 @@ def test_what_is_forgotten_is_told(database, photo):
 
 def test_a_change_is_seen_although_its_time_was_set_back(photo, tmp_path):
     before = time.time_ns()
-    assert not changed_since([str(tmp_path / "gone.xmp")], before)
+    assert changed_at(str(tmp_path / "gone.xmp")) is None
     time.sleep(0.02)  # file systems take the time from a clock that moves every few milliseconds
     state = file_state(str(photo))
     photo.write_bytes(b"other photo")
     os.utime(photo, ns=(state.mtime_ns, state.mtime_ns))
     if os.name != "nt":
-        assert changed_since([str(photo)], before)
+        assert changed_at(str(photo)) > before
     shutil.copyfile(photo, tmp_path / "a.xmp")
-    assert changed_since([str(tmp_path / "gone.xmp"), str(tmp_path / "a.xmp")], before)
-    assert not changed_since([str(photo), str(tmp_path / "a.xmp")], time.time_ns())
+    assert before < changed_at(str(tmp_path / "a.xmp")) <= time.time_ns()

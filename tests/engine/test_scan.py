@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from dpiqa_desktop.engine.scan import scan
+from dpiqa_desktop.engine.scan import ScanStoppedError, scan
 from dpiqa_plugin.errors import UsageError
 
 
@@ -141,3 +141,18 @@ def test_subfolders_are_left_alone_if_not_wanted(tmp_path):
     for name in ("a.jpg", "inner/b.jpg"):
         (tmp_path / name).touch()
     assert scan([str(tmp_path)], recursive=False).photos == (str(tmp_path / "a.jpg"),)
+
+
+def test_it_notices_a_stop_before_every_folder_and_file(tmp_path):
+    names = ["a.jpg", "b.jpg", "inner/c.jpg", "inner/deep/d.jpg"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    asked = []
+    everything = scan([str(tmp_path)], stopped=lambda: bool(asked.append(0)))
+    assert len(everything.photos) == 4
+    assert len(asked) >= len(names) + 2
+    for number in range(len(asked)):
+        questions = iter([False] * number + [True])
+        with pytest.raises(ScanStoppedError):
+            scan([str(tmp_path)], stopped=lambda questions=questions: next(questions))

@@ -294,6 +294,26 @@ def twice(shoot, kept):
     return shoot
 
 
+@pytest.mark.parametrize("to", [None, "to"])
+def test_a_photo_that_is_replaced_while_others_are_thrown_away_or_moved_stays(
+    shoot, tmp_path, trash, shown, kept, to
+):
+    kept.set({str(shoot / name): REJECTED for name in ("IMG_1.jpg", "IMG_2.jpg", "IMG_3.jpg")})
+    items = kept_items(kept, shoot)
+    dialog = trash_dialog(items) if to is None else move_rejects_dialog(items, str(shoot), str(tmp_path / to))
+    steps = shown(dialog).task.carry_out(lambda: False)
+    gone = [row.path for row in next(steps)]
+    last = str(shoot / "IMG_3.jpg")
+    another = save_photo(shoot.parent / "another.jpg", 7)
+    content = another.read_bytes()
+    another.replace(last)
+    rows = [row for step in steps for row in step]
+    assert gone[0].startswith(str(shoot / "IMG_1"))
+    assert [(row.kind, "mark it again" in row.text) for row in rows if row.path == last] == [("failed", True)]
+    assert (shoot / "IMG_3.jpg").read_bytes() == content
+    assert not (shoot / "IMG_2.jpg").exists()
+
+
 def heic_and_jpeg_items(kept, folder):
     marks = kept.all_below(str(folder))
     paths = [str(path) for path in sorted(folder.iterdir()) if path.suffix in (".heic", ".jpg")]

@@ -239,6 +239,57 @@ def test_stars_replace_no_rating_that_a_sidecar_got_since(qtbot, tmp_path, setti
     assert said_by_sidecar(str(tmp_path / "a.xmp")).text(prop.RATING) == "2"
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "sidecar",
+        "photo",
+        pytest.param(
+            "photo, as long and as old as before",
+            marks=pytest.mark.skipif(os.name != "posix", reason="Windows does not tell of such a change"),
+        ),
+    ],
+)
+def test_a_rating_given_elsewhere_while_others_are_written_stays(
+    qtbot, make_photos, settings, shown, kept, changed
+):
+    *others, path = make_photos(20, size=(16, 16))  # more than are begun at once
+    rate_elsewhere(path, 3)
+    kept.set({path: given(2)})
+    time.sleep(0.02)  # file systems take the time from a clock that moves every few milliseconds
+    task = shown(WriteDialog(kept_items(kept, *others, path), READY, settings)).task
+    steps = task.carry_out(lambda: False)
+    next(steps)
+    before = os.stat(path)
+    if changed == "sidecar":
+        Path(path).with_suffix(".xmp").write_bytes(xmp_packet(4))
+    else:
+        rate_elsewhere(path, 4)
+        Path(path).write_bytes(Path(path).read_bytes() + b"0" * (changed == "photo"))
+    if changed.endswith("before"):
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    told = [row for step in steps for row in step if path in (row.path, row.path.replace(".xmp", ".jpg"))]
+    if changed == "sidecar":
+        assert said_by_sidecar(str(Path(path).with_suffix(".xmp"))).text(prop.RATING) == "4"
+    else:
+        assert ratings_of(path) == (None, 4)
+    assert [(row.kind, row.kept) for row in told] == [
+        ("failed", False) if changed == "photo" else ("change", True)
+    ]
+    assert changed != "photo" or "rate it again" in told[0].text
+    assert said_by_photo(others[-1]).text(prop.SCORE), "the others are written"
+
+
+def test_what_it_writes_itself_keeps_no_stars_out(qtbot, tmp_path, settings, shown, kept):
+    raw, jpeg = tmp_path / "a.CR2", save_photo(tmp_path / "a.jpg")
+    raw.write_bytes(b"raw")
+    (tmp_path / "a.xmp").write_bytes(xmp_packet(4))  # of both
+    rate_elsewhere(str(jpeg), 5)
+    kept.set({str(raw): given(3), str(jpeg): given(2)})
+    write_all(qtbot, shown, kept_items(kept, str(raw), str(jpeg)), settings)
+    assert ratings_of(str(jpeg)) == ("2", 2)
+
+
 def xmp_packet(rating):
     return xmp.edit(xmp.EMPTY_SIDECAR, {prop.RATING: str(rating)})
 

@@ -22,6 +22,7 @@ import pytest
 from makers.photos import save_photo
 from PIL import Image
 
+from dpiqa_desktop.engine.marks import changed_at
 from dpiqa_desktop.engine.store import Judged, Record, Store, content_hash, file_state
 from dpiqa_desktop.metadata.plan import Policy, Verdict
 from dpiqa_desktop.metadata.sync import sync
@@ -521,6 +522,32 @@ def test_a_sidecar_that_comes_while_we_write_is_seen(shoot, store, journal):
 
     *_, (outcome,) = Writer(store, journal, Settings()).write_all(photos())
     assert (outcome.made, outcome.rating_kept) == (False, True)
+
+
+def test_who_changed_a_file_last_is_known_while_we_write(shoot, store, journal):
+    photo, raw = save_photo(shoot / "a.jpg"), shoot / "b.RAF"
+    raw.write_bytes(b"raw data")
+    files = [str(photo), str(shoot / "b.xmp")]
+    before = [changed_at(path) for path in files]
+    writer = Writer(store, journal, Settings())
+    for verdict in (VERDICT, BETTER):
+        for path in (photo, raw):
+            (outcome,) = writer.write(str(path), verdict)
+            assert isinstance(outcome, Written)
+    assert [writer.changed_by_others_at(path) for path in files] == before == [before[0], None]
+    for path in files:
+        Path(path).write_bytes(Path(path).read_bytes() + b" ")
+    assert [writer.changed_by_others_at(path) for path in files] == [changed_at(path) for path in files]
+
+
+def test_what_others_say_while_a_photos_files_are_read_is_not_overwritten(shoot, store, journal):
+    photo = rated(shoot / "a.jpg", 4)
+    before = tree(shoot)
+    verdicts = iter([dataclasses.replace(VERDICT, rating_by="photographer", replaces_rating=True), VERDICT])
+    ((outcome,),) = Writer(store, journal, Settings()).write_all([(str(photo), lambda: next(verdicts))])
+    assert isinstance(outcome, NotWritten)
+    assert "changed by another program" in outcome.reason
+    assert tree(shoot) == before
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows asks for a privilege to make links")

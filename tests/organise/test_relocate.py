@@ -7,6 +7,8 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
@@ -27,6 +29,7 @@ from dpiqa_desktop.metadata.write import Writer, Written
 from dpiqa_desktop.metadata.write_journal import WriteJournal
 from dpiqa_desktop.organise import NotDone, Operation, plan_copy, plan_move
 from dpiqa_desktop.placing import PlacingError
+from dpiqa_desktop.process_lock import writing_alone
 from dpiqa_desktop.relocate import apply, recover, undo
 from dpiqa_plugin.errors import UsageError
 
@@ -151,6 +154,17 @@ def test_what_takes_a_name_after_the_plan_is_not_replaced(photos, out, journal, 
     assert contents(out) == theirs
 
 
+@pytest.mark.parametrize("name", ["b.jpg.xmp", "b.CR2"])
+def test_a_photo_to_which_a_file_has_come_since_the_plan_is_not_moved_without(photos, out, journal, name):
+    outcomes = apply(_plan(photos, out), journal)
+    assert next(outcomes).source == str(photos / "a.cr2")
+    (photos / "day" / name).write_text("edits")
+    assert [f"as {name} has come" in reason for reason in _reasons(outcomes).values()] == [True]
+    assert _names(photos) == sorted(["day/b.jpg", "day/b.xmp", "day/keep.jpg", f"day/{name}"])
+    _all_done(apply(_plan(photos, out, "day/b.jpg"), journal))
+    assert _names(photos) == ["day/keep.jpg"]
+
+
 def test_one_run_of_several_can_be_undone(photos, out, journal):
     _all_done(apply(_plan(photos, out, "a.jpg"), journal))
     first = journal.latest()
@@ -177,6 +191,55 @@ def test_what_is_gone_after_the_move_does_not_hold_the_rest(photos, out, journal
     (out / "a.jpg").unlink()
     assert "no longer there" in _reasons(undo(journal))["a.jpg"]
     assert _names(photos) == ["a.cr2", "a.cr2.xmp", "day/b.jpg", "day/b.xmp", "day/keep.jpg"]
+
+
+@pytest.mark.parametrize("planner", [plan_move, plan_copy])
+@pytest.mark.parametrize("gone", ["photo", "folder"])
+def test_photos_that_are_gone_after_a_run_are_told_and_hide_no_earlier_one(
+    photos, out, journal, tmp_path, planner, gone
+):
+    earlier = tmp_path / "earlier"
+    _all_done(apply(_plan(photos, earlier, "day/b.jpg", planner=planner), journal))
+    _all_done(apply(_plan(photos, out, "a.jpg", planner=planner), journal))
+    before, moved = contents(photos), contents(out)
+    if gone == "photo":
+        away = {path: Path(path).rename(tmp_path / os.path.basename(path)) for path in moved}
+    else:
+        away = {str(out): out.rename(tmp_path / "elsewhere")}
+    assert journal.latest() == 2
+    if (planner, gone) == (plan_copy, "photo"):  # as it should be
+        assert list(undo(journal)) == []
+        assert journal.latest() == 1
+        return
+    assert _reasons(undo(journal)).keys() == {"a.cr2", "a.cr2.xmp", "a.jpg"}
+    assert journal.latest() == 1
+    _all_done(undo(journal))
+    assert contents(photos).items() >= before.items()
+    assert not earlier.exists()
+    assert journal.latest() is None
+    for path, elsewhere in away.items():  # from the trash; the disk is plugged in
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        elsewhere.rename(path)
+    assert journal.latest() == 2
+    _all_done(undo(journal))
+    assert _names(photos) == sorted(NAMES)
+    assert journal.latest() is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows asks for a privilege to make links")
+def test_copies_are_not_taken_for_gone_where_a_link_leads_elsewhere(photos, out, journal, tmp_path):
+    before = contents(photos)
+    _all_done(apply(_plan(photos, out, "a.jpg", planner=plan_copy), journal))
+    out.rename(tmp_path / "elsewhere")
+    (tmp_path / "empty").mkdir()
+    out.symlink_to(tmp_path / "empty")
+    assert _reasons(undo(journal, 1)).keys() == {"a.cr2", "a.cr2.xmp", "a.jpg"}
+    out.unlink()
+    (tmp_path / "elsewhere").rename(out)
+    assert journal.latest() == 1
+    _all_done(undo(journal))
+    assert contents(photos) == before
+    assert not out.exists()
 
 
 def test_marks_go_with_their_photos_and_come_back(photos, out, journal, tmp_path, disk):
@@ -243,6 +306,44 @@ def test_undo_leaves_no_file_alone_that_has_come_to_belong_to_a_photo(photos, ou
     _all_done(undo(journal))
     assert contents(photos) == before
     assert not out.exists()
+
+
+@contextlib.contextmanager
+def _writer_at_work(folder, write):
+    """Let a writer of ours hold the photo ``a`` of a folder for a while, and write at the end of that."""
+    held = threading.Event()
+
+    def work():
+        with writing_alone(str(folder / "a")):
+            held.set()
+            time.sleep(0.5)
+            write()
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        held.wait()
+        yield
+        working.result()
+
+
+@pytest.mark.parametrize("planner", [plan_move, plan_copy])
+def test_undo_waits_for_a_writer_and_leaves_no_sidecar_of_its_alone(photos, out, journal, planner):
+    _all_done(apply(_plan(photos, out, "a.jpg", planner=planner), journal))
+    before = contents(photos)
+    with _writer_at_work(out, lambda: (out / "a.xmp").write_text("rating")):
+        reasons = _reasons(undo(journal))
+    assert "has a.xmp beside it" in reasons["a.cr2"]
+    assert _names(out) == ["a.cr2", "a.cr2.xmp", "a.jpg", "a.xmp"]
+    assert contents(photos) == before
+
+
+def test_what_comes_while_the_photos_before_are_taken_back_is_seen(photos, out, journal):
+    put(photos, ["c.jpg"])
+    _all_done(apply(_plan(photos, out, "a.jpg", "c.jpg"), journal))
+    going_back = undo(journal)
+    assert next(going_back).target == str(photos / "c.jpg")
+    (out / "a.xmp").write_text("edits")
+    assert "has a.xmp beside it" in _reasons(going_back)["a.cr2"]
 
 
 def test_a_copy_goes_from_beside_what_had_been_copied_before(photos, out, journal):
@@ -493,6 +594,19 @@ class DyingDisk(Disk):
             self.forever = True
             raise KeyboardInterrupt
         return super()._as_this_kind(name, real, *args, **kwargs)
+
+
+def test_putting_right_what_was_killed_waits_for_a_writer(photos, out, journal):
+    before = contents(photos)
+    with on(DyingDisk("links")), pytest.raises(KeyboardInterrupt):
+        list(apply(_plan(photos, out, "a.jpg"), journal))
+    os.link(photos / "a.jpg", out / "a.jpg")
+    seen = []
+    with _writer_at_work(photos, lambda: seen.extend(_names(out))):
+        _all_done(recover(journal))
+    assert seen == ["a.jpg"]
+    assert contents(photos) == before
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("kind", ["links", "no links"])

@@ -2,7 +2,8 @@
 
 A mark is given to a photo, not to a path for ever: with it is kept what tells its file, size and time. Our
 own changes of a file take the mark along, see ``Store.carry_over`` and ``Journal.set_state``. After anybody
-else's nobody knows whether it is the same photo: then the mark is outdated.
+else's nobody knows whether it is the same photo: then the mark is outdated. A mark that was taken away leaves
+behind which file it was of, so that it does not come back for another one.
 """
 
 from __future__ import annotations
@@ -17,14 +18,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from dpiqa_desktop.engine.store import FileState, file_state, path_key, prepare, store_error, transaction
+from dpiqa_desktop.engine.store import (
+    FileState,
+    file_state,
+    keep_mark,
+    path_key,
+    prepare,
+    store_error,
+    transaction,
+)
 from dpiqa_plugin.errors import PhotoError
 
 Flag = Literal["picked", "rejected"]
 
 # The window waits for it: another process holds the lock for a batch's commit, which takes milliseconds.
 _BUSY_SECONDS = 2
-_COLUMNS = "path, stars, flag, size, mtime_ns, stars_at, flag_at, written"
+_COLUMNS = "path, stars, flag, size, mtime_ns, stars_at, flag_at, written, said_at, void_until"
+_FORGET = "UPDATE marks SET stars = NULL, flag = NULL, written = 0 WHERE path = ?"
 
 
 @dataclass(frozen=True)
@@ -57,11 +67,21 @@ UNMARKED = Mark()
 
 @dataclass(frozen=True)
 class _Kept:
-    """A mark as it is kept: of which file, and whether the photo's files say it, too."""
+    """A mark as it is kept.
+
+    Attributes:
+        mark: says nothing if it was taken away.
+        state: of which file, or which one was there when an outdated mark came back.
+        written: the photo's files say it, too.
+        said_at: when anything was said last that was kept for this path, ns since 1970; 0 if unknown.
+        void_until: what was said until then was of another file; -1 if nothing was.
+    """
 
     mark: Mark
     state: FileState | None
     written: bool
+    said_at: int
+    void_until: int
 
 
 @dataclass(frozen=True)
@@ -108,7 +128,8 @@ class Marks:
         behind = inside[:-1] + bytes([inside[-1] + 1])  # the first that does not begin so
         with self._connected() as connection:
             rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM marks WHERE path = ? OR (path > ? AND path < ?)",
+                f"SELECT {_COLUMNS} FROM marks WHERE (path = ? OR (path > ? AND path < ?)) "
+                "AND (stars IS NOT NULL OR flag IS NOT NULL)",
                 (key, inside, behind),
             ).fetchall()
         found = {
@@ -135,25 +156,22 @@ class Marks:
     def set(self, marks: Mapping[str, Mark]) -> dict[str, Mark]:
         """Keep the marks of these photos, given to the files as they are now, all or none.
 
-        A mark that says nothing is forgotten; one that is outdated stays so.
+        One that is outdated stays so. Marks may come back that were replaced or taken away, as undoing does.
 
         Returns:
-            those that are kept otherwise: of a mark that is outdated by now only what is given anew counts,
-            not the flag beside new stars, nor the stars beside a new flag.
+            those that are kept otherwise: what was given to another file than the one that is there now does
+            not count, as a flag beside new stars, or what comes back after the file was replaced.
         """
         corrected = {}
         with self._connected() as connection, transaction(connection):
             for path, given in marks.items():
-                state = None if given.outdated else _state(path)
-                mark = _given_anew(given, _find(connection, path), state)
-                if mark != given:
-                    corrected[path] = mark
-                size, mtime_ns = (state.size, state.mtime_ns) if state else (None, None)
+                kept = _to_be_kept(given, _find(connection, path), _state(path))
+                if kept.mark != given:
+                    corrected[path] = kept.mark
                 connection.execute(
-                    f"INSERT OR REPLACE INTO marks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
-                    (path_key(path), mark.stars, mark.flag, size, mtime_ns, mark.stars_at, mark.flag_at),
+                    f"INSERT OR REPLACE INTO marks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (path_key(path), *_values(kept)),
                 )
-            connection.execute("DELETE FROM marks WHERE stars IS NULL AND flag IS NULL")
         return corrected
 
     def set_written(self, marks: Mapping[str, Mark], written: bool) -> None:
@@ -179,9 +197,9 @@ class Marks:
         with self._connected() as connection, transaction(connection):
             for path in paths:
                 kept = _find(connection, path)
-                if kept is not None:
+                if kept is not None and kept.mark != UNMARKED:
                     forgotten[path] = kept.mark
-                    connection.execute("DELETE FROM marks WHERE path = ?", (path_key(path),))
+                    connection.execute(_FORGET, (path_key(path),))
         return forgotten
 
     @contextlib.contextmanager
@@ -213,26 +231,28 @@ def take_along(connection: sqlite3.Connection, moved: Iterable[Moved]) -> None:
     """Give the marks of files that were moved to their new paths, in the transaction that is under way."""
     for file in moved:
         old, new = path_key(file.source), path_key(file.target)
-        connection.execute("DELETE FROM marks WHERE path = ?", (new,))  # of an earlier file of that name
-        connection.execute("UPDATE marks SET path = ? WHERE path = ?", (new, old))
-        connection.execute(  # some file systems keep times less exactly
-            "UPDATE marks SET size = ?, mtime_ns = ? WHERE path = ? AND size = ? AND mtime_ns = ?",
-            (file.now.size, file.now.mtime_ns, new, file.was.size, file.was.mtime_ns),
+        connection.execute(_FORGET, (new,))  # of an earlier file of that name
+        connection.execute(
+            f"INSERT OR REPLACE INTO marks ({_COLUMNS}) "
+            f"SELECT ?, {_COLUMNS.partition(', ')[2]} FROM marks WHERE path = ?",
+            (new, old),
         )
+        connection.execute(_FORGET, (old,))
+        # Some file systems keep times less exactly.
+        keep_mark(connection, file.target, file.was, file.now, as_written=True)
 
 
-def changed_since(paths: Iterable[str], moment: int) -> bool:
-    """Whether any of these files was changed after ``moment``, ns since 1970, as far as can be told.
+def changed_at(path: str) -> int | None:
+    """When a file was changed last, ns since 1970, as far as can be told; None if there is none.
 
     Programs set the time of modification back, so the system's own is asked, which also changes when a file
     is moved. Windows does not tell that one.
     """
-    for path in paths:
-        with contextlib.suppress(FileNotFoundError):
-            status = os.stat(path)
-            if (status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns) > moment:
-                return True
-    return False
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns
 
 
 def _find(connection: sqlite3.Connection, path: str) -> _Kept | None:
@@ -248,16 +268,33 @@ def _kept(
     stars_at: int | None,
     flag_at: int | None,
     written: int,
+    said_at: int,
+    void_until: int,
 ) -> _Kept:
     state = None if size is None or mtime_ns is None else FileState(size, mtime_ns)
-    return _Kept(Mark(stars, flag, stars_at, flag_at), state, bool(written))
+    mark = Mark(stars, flag, stars_at, flag_at)
+    # A version that does not know the last two columns may be at work, too.
+    return _Kept(mark, state, bool(written), max(said_at, _said_at(mark)), void_until)
+
+
+def _values(kept: _Kept) -> tuple[object, ...]:
+    """As ``_kept`` takes them."""
+    mark, state = kept.mark, kept.state
+    size, mtime_ns = (state.size, state.mtime_ns) if state else (None, None)
+    return (
+        *(mark.stars, mark.flag, size, mtime_ns, mark.stars_at, mark.flag_at),
+        *(kept.written, kept.said_at, kept.void_until),
+    )
 
 
 def _as_it_stands(path: str, kept: _Kept) -> Mark:
+    if kept.mark == UNMARKED:
+        return UNMARKED
     now = _state(path)
-    if now in (None, kept.state):  # whoever wants to do something with a photo that is gone finds that out
-        return kept.mark
-    if not kept.written:
+    is_void = _said_at(kept.mark) <= kept.void_until
+    if not is_void and now in (None, kept.state):
+        return kept.mark  # whoever wants to do something with a photo that is gone finds that out
+    if is_void or not kept.written:
         return replace(kept.mark, outdated=True)
     # The files have said it, too, so what they say now counts; a pick is in no file.
     return Mark(flag="picked", outdated=True) if kept.mark.flag == "picked" else UNMARKED
@@ -265,7 +302,7 @@ def _as_it_stands(path: str, kept: _Kept) -> Mark:
 
 def _shown_as_it_stands(path: str, shown: Mark, kept: _Kept) -> Mark:
     """As `_as_it_stands`, of what is shown, which may be about to be kept, or could not be."""
-    if _given_after(shown, kept.mark):
+    if _said_at(shown) > kept.said_at:
         return shown
     left = replace(
         kept.mark,
@@ -275,25 +312,25 @@ def _shown_as_it_stands(path: str, shown: Mark, kept: _Kept) -> Mark:
     return _as_it_stands(path, replace(kept, mark=left))
 
 
-def _given_anew(given: Mark, kept: _Kept | None, state: FileState | None) -> Mark:
-    """What of a mark counts for the file as it is now, after one that was kept."""
-    if kept is None or state in (None, kept.state):
-        return given
-    # Earlier ones come from a step that was undone: they were given to the photo that is no longer there.
-    return replace(
-        given,
-        stars=given.stars if _is_later(given.stars_at, kept.mark.stars_at) else None,
-        flag=given.flag if _is_later(given.flag_at, kept.mark.flag_at) else None,
-    )
+def _to_be_kept(given: Mark, kept: _Kept | None, state: FileState | None) -> _Kept:
+    """A mark that is given to a file as it is now, ``state`` (None: it is gone), after one that was kept."""
+    kept = kept or _Kept(UNMARKED, state, False, 0, -1)
+    void_until = kept.void_until
+    if state not in (None, kept.state):
+        # No later than now: after a clock that was ahead, what is given later counts, all the same.
+        void_until = max(void_until, min(kept.said_at, time.time_ns()))
+    mark = given
+    if given.outdated:
+        void_until = max(void_until, _said_at(given))
+    else:
+        stars = given.stars if (given.stars_at or 0) > void_until else None
+        flag = given.flag if (given.flag_at or 0) > void_until else None
+        mark = replace(given, stars=stars, flag=flag)
+    return _Kept(mark, state or kept.state, False, max(kept.said_at, _said_at(given)), void_until)
 
 
-def _given_after(mark: Mark, kept: Mark) -> bool:
-    """Whether any of a mark was given after what is kept, and so is about to be kept."""
-    return _is_later(mark.stars_at, kept.stars_at) or _is_later(mark.flag_at, kept.flag_at)
-
-
-def _is_later(moment: int | None, other: int | None) -> bool:
-    return (moment or 0) > (other or 0)
+def _said_at(mark: Mark) -> int:
+    return max(mark.stars_at or 0, mark.flag_at or 0)
 
 
 def _state(path: str) -> FileState | None:

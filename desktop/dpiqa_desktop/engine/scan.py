@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import TypeVar
 
 from dpiqa_desktop.engine.companions import RAW_SUFFIXES
 from dpiqa_desktop.engine.photo_file import HEIF_SUFFIXES
 from dpiqa_desktop.engine.raw import SCANNED_SUFFIXES
 from dpiqa_desktop.events import Failed
-from dpiqa_plugin.errors import UsageError
+from dpiqa_plugin.errors import DPIQAError, UsageError
+
+_Item = TypeVar("_Item")
 
 PHOTO_SUFFIXES = (
     frozenset({".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -23,6 +26,10 @@ PHOTO_SUFFIXES = (
 
 
 _RENDERED_SUFFIXES = PHOTO_SUFFIXES - RAW_SUFFIXES
+
+
+class ScanStoppedError(DPIQAError):
+    """A scan was stopped: what it had found is not told, as a photo is all its files."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,12 @@ class Found:
     paired: int = 0
 
 
-def scan(paths: Sequence[str], may_be_empty: bool = False, recursive: bool = True) -> Found:
+def scan(
+    paths: Sequence[str],
+    may_be_empty: bool = False,
+    recursive: bool = True,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Found:
     """List the photos under ``paths``: folders are walked, files are taken whatever they are called.
 
     RAW and JPEG of one name are one photo however they were found; a RAW file without its JPEG in ``paths``
@@ -56,18 +68,19 @@ def scan(paths: Sequence[str], may_be_empty: bool = False, recursive: bool = Tru
 
     Raises:
         UsageError: a path does not exist, or there is no photo at all and there must be.
+        ScanStoppedError: ``stopped``, which is asked before each folder and each of its files, says so.
     """
-    missing = [path for path in paths if not os.path.lexists(path)]
+    missing = [path for path in _going_on(paths, stopped) if not os.path.lexists(path)]
     if missing:
         raise UsageError(f"no such file or folder: {', '.join(missing)}")
     photos: dict[str, str] = {}  # by absolute path: what is named twice, in two ways, is one photo
     unreadable: list[Failed] = []
     walked: set[tuple[int, int]] = set()
-    for path in paths:
+    for path in _going_on(paths, stopped):
         if not os.path.isdir(path):
             photos.setdefault(os.path.abspath(path), path)
             continue
-        for item in _walk(path, walked, recursive):
+        for item in _walk(path, walked, recursive, stopped):
             if isinstance(item, Failed):
                 unreadable.append(item)
                 continue
@@ -81,7 +94,16 @@ def scan(paths: Sequence[str], may_be_empty: bool = False, recursive: bool = Tru
     return Found(tuple(photos[path] for path in alone), tuple(unreadable), len(photos) - len(alone))
 
 
-def _walk(top: str, walked: set[tuple[int, int]], recursive: bool) -> Iterator[list[str] | Failed]:
+def _going_on(items: Iterable[_Item], stopped: Callable[[], bool]) -> Iterator[_Item]:
+    for item in items:
+        if stopped():
+            raise ScanStoppedError("the folders were not listed to their end: open them again")
+        yield item
+
+
+def _walk(
+    top: str, walked: set[tuple[int, int]], recursive: bool, stopped: Callable[[], bool]
+) -> Iterator[list[str] | Failed]:
     """Yield each folder's photos, or why it is unreadable; ``walked``: device and inode of those seen."""
     # A stack, not recursion: a folder tree may be deeper than Python's recursion limit.
     # Links come last, so that a folder is known by its own name if that is below ``top``, too.
@@ -94,14 +116,20 @@ def _walk(top: str, walked: set[tuple[int, int]], recursive: bool) -> Iterator[l
                 continue
             walked.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as listing:
-                entries = sorted((e for e in listing if not e.name.startswith(".")), key=lambda e: e.name)
+                names = (entry for entry in _going_on(listing, stopped) if not entry.name.startswith("."))
+                entries = sorted(names, key=lambda entry: entry.name)
         except OSError as error:
             yield Failed(folder, f"cannot list this folder: {error.strerror}")
             continue
-        yield [
-            entry.path for entry in entries if _suffix(entry.name) in PHOTO_SUFFIXES and not _is_folder(entry)
-        ]
-        inner = [entry for entry in entries if _is_folder(entry)] if recursive else []
+        inner, photos = list[os.DirEntry[str]](), list[str]()
+        for entry in _going_on(entries, stopped):
+            if _is_folder(entry):
+                inner.append(entry)
+            elif _suffix(entry.name) in PHOTO_SUFFIXES:
+                photos.append(entry.path)
+        yield photos
+        if not recursive:
+            continue
         folders.extend(entry.path for entry in reversed(inner) if not entry.is_symlink())
         linked.extend(entry.path for entry in inner if entry.is_symlink())
 

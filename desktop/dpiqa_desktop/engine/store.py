@@ -22,7 +22,7 @@ import xxhash
 
 from dpiqa_plugin.errors import PhotoError, StoreError
 
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _SCHEMA = (
     """CREATE TABLE files (
         path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, hash BLOB NOT NULL
@@ -43,6 +43,10 @@ _MIGRATIONS = (
         "ALTER TABLE marks ADD COLUMN stars_at INTEGER",
         "ALTER TABLE marks ADD COLUMN flag_at INTEGER",
         "ALTER TABLE marks ADD COLUMN written INTEGER NOT NULL DEFAULT 0",
+    ),
+    (
+        "ALTER TABLE marks ADD COLUMN said_at INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE marks ADD COLUMN void_until INTEGER NOT NULL DEFAULT -1",
     ),
 )
 _BUSY_SECONDS = 60  # another process holds the lock for a batch's commit: milliseconds
@@ -186,11 +190,8 @@ class Store:
                     "INSERT OR REPLACE INTO files SELECT ?, ?, ?, hash FROM photos WHERE hash = ?",
                     (path_key(path), now.size, now.mtime_ns, after),
                 )
-                connection.execute(  # whether the file still has what the mark says, whoever wrote it knows
-                    "UPDATE marks SET size = ?, mtime_ns = ?, written = 0 "
-                    "WHERE path = ? AND size = ? AND mtime_ns = ?",
-                    (now.size, now.mtime_ns, path_key(path), was.size, was.mtime_ns),
-                )
+                # Whether the file still has what the mark says, whoever wrote it knows.
+                keep_mark(connection, path, was, now, as_written=False)
         except sqlite3.Error as error:
             raise StoreError(f"the score of {path} is not kept: {error}") from error
 
@@ -255,6 +256,24 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def keep_mark(
+    connection: sqlite3.Connection, path: str, was: FileState, now: FileState, as_written: bool
+) -> None:
+    """Let the mark of a file that we changed or moved be of what it is now, unless it was outdated before.
+
+    Args:
+        connection: with a transaction under way.
+        path: of the file.
+        was, now: before that and after it.
+        as_written: the file still says of the mark what it said.
+    """
+    connection.execute(
+        "UPDATE marks SET size = ?, mtime_ns = ?, written = written AND ? "
+        "WHERE path = ? AND size = ? AND mtime_ns = ?",
+        (now.size, now.mtime_ns, as_written, path_key(path), was.size, was.mtime_ns),
+    )
 
 
 def default_database() -> Path:

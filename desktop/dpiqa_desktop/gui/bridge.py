@@ -26,6 +26,7 @@ from dpiqa_plugin.errors import DPIQAError
 __all__ = ["Bridge", "Job", "Opened", "Ready"]
 
 _CLOSING_SECONDS = 20
+_LISTING_SECONDS = 1  # a listing keeps nothing, and on a dead network drive one call may hang for minutes
 
 MarksBelow = Callable[[str], dict[str, Mark]]
 
@@ -141,22 +142,26 @@ class Bridge(QObject):
             self._worker.hold(False)
 
     def cancel(self) -> None:
-        """End the job after the photos at hand; what is scored stays, bursts are still told."""
+        """End the job after the photos at hand; what is scored stays, bursts are still told.
+
+        Folders that are still being listed are not shown then, as a photo may lack files of its own.
+        """
         if self._worker is not None:
             self._worker.cancel()
 
     def close(self) -> None:
         """End the job and those it replaced, and say nothing more; waits 20 seconds at most for all.
 
-        What is scored until the photos at hand are done is kept.
+        What is scored until the photos at hand are done is kept. A folder that is being listed is left.
         """
-        end = time.monotonic() + _CLOSING_SECONDS  # a scan of a slow disk
+        begun = time.monotonic()
         workers, self._worker = self._alive(), None
         for worker in workers:
             worker.cancel()
             worker.leave()
         for worker in workers:
-            worker.join(max(0, end - time.monotonic()))
+            seconds = _LISTING_SECONDS if worker.listing else _CLOSING_SECONDS
+            worker.join(max(0, begun + seconds - time.monotonic()))
 
     def _alive(self) -> list[_Worker]:
         return [worker for worker in self._begun if worker.is_alive()]
@@ -186,6 +191,7 @@ class _Worker(threading.Thread):
         # A daemon, because a scan that hangs must not keep the program alive when its window is closed.
         super().__init__(name="score", daemon=True)
         self.held = False
+        self.listing = True
         self._cancelled = False
         self._left = False
         self._lock = threading.Lock()
@@ -232,7 +238,8 @@ class _Worker(threading.Thread):
 
     def _open(self) -> Found:
         job = self._job
-        found = scan(job.paths, may_be_empty=True, recursive=job.recursive)
+        found = scan(job.paths, may_be_empty=True, recursive=job.recursive, stopped=lambda: self._cancelled)
+        self.listing = False
         marks: dict[str, Mark] = {}
         try:
             for path in job.paths:

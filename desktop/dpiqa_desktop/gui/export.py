@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Generator, Sequence
 from typing import Literal
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from dpiqa_desktop import organise, relocate
-from dpiqa_desktop.engine.marks import Flag
+from dpiqa_desktop.engine.marks import Flag, Marks
 from dpiqa_desktop.engine.photos_together import Families, spoken_for, together
 from dpiqa_desktop.engine.stars import StarRule
 from dpiqa_desktop.engine.store import Store, default_database
@@ -22,6 +21,7 @@ from dpiqa_desktop.gui.counted import files, photos
 from dpiqa_desktop.gui.file_work import FileWork, Stopped
 from dpiqa_desktop.gui.kept_marks import (
     Standing,
+    kept_marks,
     no_longer_rows,
     not_rejected_row,
     outdated_row,
@@ -165,22 +165,26 @@ class _Relocating(QObject):
         super().__init__()
         flag: Flag = "picked" if kind == "copy" else "rejected"
         self._kind: Literal["move", "copy"] = kind
-        self._items, self._flag = tuple(items), flag
+        self._items, self._flag = {item.path: item for item in items}, flag
         self._chosen = [item.path for item in items if item.mark.flag == flag]
         self._folder = folder
         self._to = to
         self._families: Families = {}
         self._plan: organise.Plan | None = None
         self._run: int | None = None
-        self.can_take_back = False
         self.title = self.tr("Copy picked photos") if kind == "copy" else self.tr("Move rejected photos")
 
     @property
     def total(self) -> int:
         return len(self._chosen)
 
+    @property
+    def can_take_back(self) -> bool:
+        return self._run is not None
+
     def plan(self, stopped: Stopped) -> Steps:
-        now = standing(self._items, self._flag)
+        with kept_marks() as marks:
+            now = standing(self._items.values(), self._flag, marks)
         yield from ([outdated_row(path)] for path in now.outdated)
         families = dict(together(now.flagged))
         for path, other in self._staying(families, now).items():
@@ -200,23 +204,26 @@ class _Relocating(QObject):
 
     def carry_out(self, stopped: Stopped) -> Steps:
         assert self._plan is not None
-        stay = self._staying(self._families, standing(self._items, self._flag))
-        yield from (no_longer_rows(path, other) for path, other in stay.items())
-        plan = _without(self._plan, [member for path in stay for member in self._families[path]])
+        plan, self._run = self._plan, None
         # A photo's files are told one by one when all of them are done, so only then is there a stop.
         last = {photo.operations[-1].source for photo in plan.photos}
         with (
+            kept_marks() as marks,
             contextlib.closing(Store(default_database())) as store,
-            contextlib.closing(relocate.apply(plan, Journal(store.connection))) as outcomes,
+            contextlib.closing(
+                relocate.apply(plan, journal := Journal(store.connection), self._why_not(marks))
+            ) as outcomes,
         ):
             for outcome in outcomes:
-                self._run = Journal(store.connection).latest()
-                self.can_take_back |= isinstance(outcome, organise.Operation) and outcome.kind != "keep"
+                done = isinstance(outcome, organise.Operation) and outcome.kind != "keep"
+                if done and self._run is None:
+                    self._run = journal.latest()
                 yield [self._row(outcome)]
                 if stopped() and (isinstance(outcome, organise.NotDone) or outcome.source in last):
                     break
 
     def take_back(self, stopped: Stopped) -> Steps:
+        assert self._run is not None
         # To the end: of an undo it is not told where a photo ends.
         with (
             contextlib.closing(Store(default_database())) as store,
@@ -258,6 +265,22 @@ class _Relocating(QObject):
         text = self.tr("As before: {files}.").format(files=files(counts["change"]))
         return text + self._failures(counts)
 
+    def _why_not(self, marks: Marks) -> Callable[[organise.PlannedPhoto], list[organise.NotDone]]:
+        """What says why a photo stays when its turn comes: others may be replaced while some go."""
+        # A plan has real paths.
+        families = {real_path(one): path for path, members in self._families.items() for one in members}
+
+        def why_not(photo: organise.PlannedPhoto) -> list[organise.NotDone]:
+            # Of a photo that has got another file since, not all are known.
+            path = next(families[file.source] for file in photo.operations if file.source in families)
+            family = {path: self._families[path]}
+            items = [self._items[member] for member in family[path] if member in self._items]
+            staying = self._staying(family, standing(items, self._flag, marks))
+            rows = (row for path, other in staying.items() for row in no_longer_rows(path, other))
+            return [organise.NotDone(row.path, row.text) for row in rows]
+
+        return why_not
+
     def _staying(self, families: Families, now: Standing) -> dict[str, str]:
         """The photos that have not the flag, and the file by which that is so.
 
@@ -279,10 +302,3 @@ class _Relocating(QObject):
         if outcome.kind == "keep":
             return Row("same", outcome.source, "")
         return Row("change", outcome.source, f"→ {shown(outcome.target)}", gone=outcome.kind == "move")
-
-
-def _without(plan: organise.Plan, paths: Iterable[str]) -> organise.Plan:
-    """Return a plan without the photos to which one of these files belongs; a plan has real paths."""
-    out = {real_path(path) for path in paths}
-    photos = (photo for photo in plan.photos if out.isdisjoint(file.source for file in photo.operations))
-    return replace(plan, photos=tuple(photos))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
@@ -39,24 +39,23 @@ def kept_marks() -> Iterator[Marks]:
         yield marks
 
 
-def as_they_stand(items: Sequence[PhotoItem]) -> list[PhotoItem]:
+def as_they_stand(items: Collection[PhotoItem], marks: Marks) -> list[PhotoItem]:
     """Return photos with their marks as they stand now: their files may have changed since they were shown.
 
     Raises:
         StoreError: it cannot be looked up.
     """
-    with kept_marks() as marks:
-        now = marks.as_they_stand({item.path: item.mark for item in items if item.mark != UNMARKED})
+    now = marks.as_they_stand({item.path: item.mark for item in items if item.mark != UNMARKED})
     return [item.but(mark=now.get(item.path, item.mark)) for item in items]
 
 
-def standing(items: Sequence[PhotoItem], flag: Flag) -> Standing:
+def standing(items: Collection[PhotoItem], flag: Flag, marks: Marks) -> Standing:
     """Sort photos by a flag, as their marks stand now.
 
     Raises:
         StoreError: it cannot be looked up.
     """
-    now = as_they_stand(items)
+    now = as_they_stand(items, marks)
     return Standing(
         flagged=[item.path for item in now if item.mark.in_force.flag == flag],
         unflagged=[item.path for item in now if item.mark.in_force.flag != flag],

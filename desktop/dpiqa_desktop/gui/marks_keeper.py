@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from PySide6.QtCore import QObject, Signal
 
 from dpiqa_desktop.engine.marks import Mark, Marks
+from dpiqa_desktop.gui.counted import photos
 
 
 class MarksKeeper(QObject):
@@ -18,7 +19,7 @@ class MarksKeeper(QObject):
         parent: of the object.
 
     Signals:
-        failed: marks could not be kept; why, for the user's eyes.
+        failed: marks could not be kept, or not as they were given; why, for the user's eyes.
         corrected: marks that are kept otherwise than they were given, by path, see ``Marks.set``.
     """
 
@@ -49,3 +50,5 @@ class MarksKeeper(QObject):
             self.failed.emit(str(error))
         elif future.result():
             self.corrected.emit(future.result())
+            text = self.tr("Changed by other programs: {photos}. Earlier marks do not count.")
+            self.failed.emit(text.format(photos=photos(len(future.result()))))

@@ -43,7 +43,7 @@ class _Trashing(QObject):
 
     def __init__(self, items: Sequence[PhotoItem]) -> None:
         super().__init__()
-        self._items = tuple(items)
+        self._items = {item.path: item for item in items}
         self._rejected = [item.path for item in items if item.mark.flag == "rejected"]
         self._families: Families = {}
         self._thrown: list[Thrown] = []
@@ -56,7 +56,8 @@ class _Trashing(QObject):
         return CAN_GIVE_BACK and bool(self._thrown)
 
     def plan(self, stopped: Stopped) -> Steps:
-        now = standing(self._items, "rejected")
+        with kept_marks() as marks:
+            now = standing(self._items.values(), "rejected", marks)
         yield from ([outdated_row(path)] for path in now.outdated)
         families = dict(together(now.flagged))
         for path, other in list(spoken_for(families, now.unflagged)):
@@ -67,11 +68,13 @@ class _Trashing(QObject):
             yield [Row("change", member, self._what(path, member)) for member in members]
 
     def carry_out(self, stopped: Stopped) -> Steps:
-        stay = dict(spoken_for(self._families, standing(self._items, "rejected").unflagged))
         with kept_marks() as marks:
             for path, members in takewhile(lambda _: not stopped(), self._families.items()):
-                if path in stay:
-                    yield no_longer_rows(path, stay[path])
+                # At its turn: another program may replace a photo while others go.
+                items = [self._items[member] for member in members if member in self._items]
+                unflagged = standing(items, "rejected", marks).unflagged
+                if unflagged:
+                    yield no_longer_rows(path, unflagged[0])
                     continue
                 rows = self._throw_away(path, members)
                 with contextlib.suppress(StoreError):  # then they are outdated, should their names come back

@@ -5,32 +5,32 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence, Set
-from dataclasses import replace
+from collections.abc import Generator, Iterator, Sequence, Set
 from datetime import datetime, timezone
+from functools import partial
 from itertools import takewhile
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
-from dpiqa_desktop.engine.marks import changed_since
+from dpiqa_desktop.engine.marks import changed_at
 from dpiqa_desktop.engine.stars import is_about_unit
 from dpiqa_desktop.engine.store import Store, default_database, file_state
 from dpiqa_desktop.gui.bridge import Ready
 from dpiqa_desktop.gui.counted import files, photos
 from dpiqa_desktop.gui.file_work import Stopped
-from dpiqa_desktop.gui.kept_marks import as_they_stand, kept_marks
+from dpiqa_desktop.gui.kept_marks import kept_marks
 from dpiqa_desktop.gui.outcome_table import Row
 from dpiqa_desktop.gui.photo_item import Mark, PhotoItem
 from dpiqa_desktop.gui.settings import BY_KEY, Settings, translated
+from dpiqa_desktop.gui.verdicts import Turn, is_rated, unchanged_since, verdict_of
 from dpiqa_desktop.gui.work_dialog import Counts, Steps, WorkDialog
-from dpiqa_desktop.metadata import sidecar
 from dpiqa_desktop.metadata.plan import Verdict, summary
 from dpiqa_desktop.metadata.replace_file import ReplaceError, check_replaceable
-from dpiqa_desktop.metadata.targets import Listing, NotWritten, ToWrite, plan_photo
+from dpiqa_desktop.metadata.targets import Listing, NotWritten, Planned, ToWrite, plan_photo
 from dpiqa_desktop.metadata.targets import Settings as WriteSettings
 from dpiqa_desktop.metadata.undo import TakenBack, undo
-from dpiqa_desktop.metadata.write import Outcome, Writer, Written
+from dpiqa_desktop.metadata.write import Judge, Outcome, Writer, Written
 from dpiqa_desktop.metadata.write_journal import WriteJournal
 from dpiqa_plugin.errors import PhotoError, StoreError
 
@@ -72,60 +72,6 @@ def take_back_dialog(parent: QWidget | None = None) -> WorkDialog:
     return WorkDialog(_TakingBack(), parent)
 
 
-def verdict_of(
-    item: PhotoItem, ready: Ready | None, scored_at: datetime, replaces_rating: bool = False
-) -> Verdict:
-    """What is to be said of a photo: its score if ``ready`` is given, the photographer's rating or else ours.
-
-    Args:
-        item: the photo.
-        ready: see ``WriteDialog``.
-        scored_at: see ``Verdict``.
-        replaces_rating: the photographer's stars replace a rating that is there.
-
-    Raises:
-        ValueError: there is nothing to be said.
-    """
-    if ready is None or item.score is None or item.our_stars is None:
-        if not is_rated(item):
-            raise ValueError(f"{item.path} has neither score nor rating")
-        return _by_photographer(Verdict(None, 0, "", "", scored_at), item, replaces_rating)
-    model, _, model_hash = ready.identity.rpartition("-")
-    verdict = Verdict(item.score, item.our_stars, model, model_hash, scored_at, uncertainty=item.uncertainty)
-    return _by_photographer(verdict, item, replaces_rating) if is_rated(item) else verdict
-
-
-def is_rated(item: PhotoItem) -> bool:
-    """Whether the photographer has said something of a photo that a file can say."""
-    return item.mark.stars is not None or item.mark.flag == "rejected"
-
-
-def _by_photographer(verdict: Verdict, item: PhotoItem, replaces_rating: bool) -> Verdict:
-    stars = -1 if item.mark.flag == "rejected" else item.mark.stars or 0
-    return replace(verdict, stars=stars, rating_by="photographer", replaces_rating=replaces_rating)
-
-
-def _replaces_rating(item: PhotoItem, listing: Listing) -> bool:
-    """Whether the photographer has given it stars since any of its files was changed."""
-    # A threshold or a burst rejects many at a time, whatever their files say; stars are given to one photo.
-    mark = item.mark
-    if mark.stars is None or mark.stars_at is None or mark.flag == "rejected":
-        return False
-    return _unchanged_since(item.path, mark.stars_at, listing)
-
-
-def _unchanged_since(photo: str, moment: int, listing: Listing, but: Set[str] = frozenset()) -> bool:
-    """Whether all files of a photo are as they were, as far as can be told; ``but`` are real paths."""
-    folder, name = os.path.split(photo)
-    try:
-        listed = listing.files_of(photo)
-        made_since = [sidecar.sidecar_name(name, naming) for naming in sidecar.NAMINGS]
-        files = {os.path.join(folder, other) for other in (name, *listed, *made_since)}
-        return not changed_since((file for file in files if os.path.realpath(file) not in but), moment)
-    except OSError:  # whoever works on it will say so
-        return False
-
-
 class _Writing(QObject):
     """The task of the dialog; ``settings`` may be replaced between two plans."""
 
@@ -154,34 +100,36 @@ class _Writing(QObject):
 
     def plan(self, stopped: Stopped) -> Steps:
         listing, settings, now = Listing(), self.settings, datetime.now(timezone.utc)
-        items, left = self._standing()
-        yield from left
-        for item in takewhile(lambda _: not stopped(), items):
-            verdict = verdict_of(item, self._ready, now, _replaces_rating(item, listing))
-            planned = plan_photo(item.path, verdict, settings, listing)
-            yield [self._row(_would_be(one) if isinstance(one, ToWrite) else one) for one in planned]
+        with kept_marks() as marks:
+            for item in takewhile(lambda _: not stopped(), self._items):
+                verdict = Turn(item, marks, listing, partial(self._verdict, now)).verdict()
+                planned: Sequence[Planned] = (
+                    plan_photo(item.path, verdict, settings, listing)
+                    if isinstance(verdict, Verdict)
+                    else [verdict]
+                )
+                yield [self._row(_would_be(one) if isinstance(one, ToWrite) else one) for one in planned]
 
     def carry_out(self, stopped: Stopped) -> Steps:
-        with contextlib.closing(Store(default_database())) as store, _journal(store) as journal:
+        with (
+            contextlib.closing(Store(default_database())) as store,
+            _journal(store) as journal,
+            kept_marks() as marks,
+        ):
             writer = Writer(store, journal, self.settings)
-            items, left = self._standing()
-            yield from left
-            # Before any is written: a photo's files may be written for another one, too, and change by that.
-            listing = Listing()
-            replacing = {item.path for item in items if _replaces_rating(item, listing)}
-            begun = deque[PhotoItem]()
+            begun, listing = deque[Turn](), Listing()
 
-            def verdicts() -> Iterator[tuple[str, Verdict]]:
-                for item in takewhile(lambda _: not stopped(), items):
-                    begun.append(item)
-                    yield item.path, self._verdict(item, store, item.path in replacing)
+            def judges() -> Iterator[tuple[str, Judge]]:
+                for item in takewhile(lambda _: not stopped(), self._items):
+                    say = partial(self._verdict, self._scored_at(item, store))
+                    begun.append(Turn(item, marks, listing, say, writer.changed_by_others_at))
+                    yield item.path, begun[-1].verdict
 
-            outcomes = writer.write_all(verdicts())
+            outcomes = writer.write_all(judges())
             try:
                 with contextlib.closing(outcomes):
                     for of_one in outcomes:
-                        item = begun.popleft()
-                        self._remember(item, of_one, item.path in replacing)
+                        self._remember(begun.popleft(), of_one)
                         yield [self._row(outcome) for outcome in of_one]
             finally:
                 self._run = writer.run
@@ -192,7 +140,11 @@ class _Writing(QObject):
         self._keep_written(False)
         exactly: set[str] = set()
         try:
-            yield from _taken_back(self, self._run, stopped, exactly)
+            with contextlib.closing(_taken_back(self._run, stopped)) as outcomes:
+                for outcome in outcomes:
+                    if isinstance(outcome, TakenBack) and outcome.exactly:
+                        exactly.add(outcome.path)
+                    yield [_row_back(self, outcome)]
         finally:
             self._renew_stars(exactly)
 
@@ -235,22 +187,12 @@ class _Writing(QObject):
                 parts.append(text.format(count=f"{counts[kind]:,}"))
         return ", ".join(parts) + "."
 
-    def _standing(self) -> tuple[list[PhotoItem], list[list[Row]]]:
-        """The photos to be written with their marks as they stand now, and what is told of those left out."""
-        items, left = [], []
-        for item in as_they_stand(self._items):
-            if is_rated(item) and item.mark.outdated:
-                text = self.tr("another program has changed it since you rated it; rate it again")
-                left.append([Row("failed", item.path, text)])
-            elif is_rated(item) or (self._ready is not None and item.score is not None):
-                items.append(item)
-        return items, left
-
-    def _remember(self, item: PhotoItem, outcomes: Sequence[Outcome], replacing: bool) -> None:
+    def _remember(self, turn: Turn, outcomes: Sequence[Outcome]) -> None:
         """Remember what the photo's files say of its mark now."""
+        item = turn.item
         if is_rated(item) and not any(isinstance(one, NotWritten) or one.rating_kept for one in outcomes):
             self._said[item.path] = item.mark
-            if replacing:
+            if turn.replaces_rating:
                 written = {os.path.realpath(one.path) for one in outcomes if isinstance(one, Written)}
                 self._replaced[item.path] = written
 
@@ -261,7 +203,8 @@ class _Writing(QObject):
         for photo, written in self._replaced.items():
             mark = self._said[photo]
             assert mark.stars_at is not None
-            if written <= exactly and _unchanged_since(photo, mark.stars_at, listing, but=written):
+            since = partial(_changed_at_but, written)
+            if written <= exactly and unchanged_since(photo, mark.stars_at, listing, since):
                 again[photo] = mark
         if again:
             with contextlib.suppress(StoreError), kept_marks() as marks:
@@ -272,16 +215,20 @@ class _Writing(QObject):
             with contextlib.suppress(StoreError), kept_marks() as marks:  # else they are shown for longer
                 marks.set_written(self._said, written)
 
-    def _verdict(self, item: PhotoItem, store: Store, replaces_rating: bool) -> Verdict:
+    def _scored_at(self, item: PhotoItem, store: Store) -> datetime:
         scored_at = None
         with contextlib.suppress(OSError, PhotoError):  # the writer will say so
             if self._ready is not None:
                 judged = store.find(item.path, file_state(item.path), self._ready.identity)
                 scored_at = None if judged is None else judged.scored_at
-        when = datetime.now(timezone.utc)
-        if scored_at is not None:
-            when = datetime.fromtimestamp(scored_at, timezone.utc)
-        return verdict_of(item, self._ready, when, replaces_rating)
+        if scored_at is None:
+            return datetime.now(timezone.utc)
+        return datetime.fromtimestamp(scored_at, timezone.utc)
+
+    def _verdict(self, scored_at: datetime, item: PhotoItem, replaces_rating: bool) -> Verdict | None:
+        if not is_rated(item) and (self._ready is None or item.score is None):
+            return None
+        return verdict_of(item, self._ready, scored_at, replaces_rating)
 
     def _row(self, outcome: Outcome) -> Row:
         if isinstance(outcome, NotWritten):
@@ -324,7 +271,8 @@ class _TakingBack(QObject):
 
     def carry_out(self, stopped: Stopped) -> Steps:
         assert self._run is not None
-        yield from _taken_back(self, self._run, stopped)
+        with contextlib.closing(_taken_back(self._run, stopped)) as outcomes:
+            yield from ([_row_back(self, outcome)] for outcome in outcomes)
 
     def take_back(self, stopped: Stopped) -> Steps:
         raise AssertionError("is not offered")
@@ -347,6 +295,11 @@ class _TakingBack(QObject):
         raise AssertionError("is not offered")
 
 
+def _changed_at_but(files: Set[str], path: str) -> int | None:
+    """As ``changed_at``; of these, real paths, it is not asked."""
+    return None if os.path.realpath(path) in files else changed_at(path)
+
+
 def _would_be(planned: ToWrite) -> Outcome:
     change = planned.change
     try:
@@ -359,22 +312,21 @@ def _would_be(planned: ToWrite) -> Outcome:
     )
 
 
-def _taken_back(task: QObject, run: int, stopped: Stopped, exactly: set[str] | None = None) -> Steps:
-    """Take a run back; ``exactly`` gets the files that are byte for byte as they were."""
+def _taken_back(run: int, stopped: Stopped) -> Generator[TakenBack | NotWritten, None, None]:
+    """Take a run back, file by file."""
     with contextlib.closing(Store(default_database())) as store, _journal(store) as journal:
-        entries = takewhile(lambda _: not stopped(), journal.entries(run))
-        for outcome in undo(entries, journal, store):
-            if exactly is not None and isinstance(outcome, TakenBack) and outcome.exactly:
-                exactly.add(outcome.path)
-            if not isinstance(outcome, TakenBack):
-                yield [Row("failed", outcome.path, outcome.reason)]
-            elif outcome.removed:
-                yield [Row("change", outcome.path, task.tr("removed, as it had been made"), gone=True)]
-            elif outcome.exactly:
-                yield [Row("change", outcome.path, task.tr("as it was"))]
-            else:
-                text = task.tr("was changed by another program since: only what was written is gone")
-                yield [Row("change", outcome.path, text)]
+        yield from undo(takewhile(lambda _: not stopped(), journal.entries(run)), journal, store)
+
+
+def _row_back(task: QObject, outcome: TakenBack | NotWritten) -> Row:
+    if not isinstance(outcome, TakenBack):
+        return Row("failed", outcome.path, outcome.reason)
+    if outcome.removed:
+        return Row("change", outcome.path, task.tr("removed, as it had been made"), gone=True)
+    if outcome.exactly:
+        return Row("change", outcome.path, task.tr("as it was"))
+    text = task.tr("was changed by another program since: only what was written is gone")
+    return Row("change", outcome.path, text)
 
 
 def _say_taken_back(task: QObject, counts: Counts) -> str:

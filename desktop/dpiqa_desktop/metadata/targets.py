@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -103,17 +103,35 @@ class Listing:
         Raises:
             OSError: its folder cannot be listed.
         """
-        folder, name = os.path.split(photo)
         with self._lock:
-            known = self._folders.pop(folder, None) or _Folder(folder)
-            self._folders[folder] = known
-            if len(self._folders) > _FOLDERS_AT_HAND:
-                del self._folders[next(iter(self._folders))]
-            return known.files_of(name)
+            return self._folder(photo).files_of(os.path.basename(photo))
+
+    def files_now(self, photo: str) -> list[str]:
+        """As ``files_of``, and XMP sidecars that somebody has made since the folder was listed.
+
+        To list it anew for each of its thousands of photos would take longer than to move them.
+
+        Raises:
+            OSError: its folder cannot be listed.
+        """
+        name = os.path.basename(photo)
+        with self._lock:
+            folder = self._folder(photo)
+            files = {name, *folder.files_of(name)}
+        return sorted(files.union(folder.sidecars_since(name, files)))
+
+    def _folder(self, photo: str) -> _Folder:
+        folder = os.path.dirname(photo)
+        known = self._folders.pop(folder, None) or _Folder(folder)
+        self._folders[folder] = known
+        if len(self._folders) > _FOLDERS_AT_HAND:
+            del self._folders[next(iter(self._folders))]
+        return known
 
 
 class _Folder:
     def __init__(self, folder: str) -> None:
+        self._path = folder
         self._names = os.listdir(folder or ".")
         self._asked = False
 
@@ -123,6 +141,17 @@ class _Folder:
         # Who asks for one photo only does not wait until thousands are sorted.
         self._asked = True
         return companions(name, self._names)
+
+    def sidecars_since(self, name: str, files: Set[str]) -> Iterator[str]:
+        """Yield those of a photo, of which ``files`` are known, that were not its when this was listed."""
+        photos = [file for file in files if file == name or is_photo(file)]
+        usual = {sidecar.sidecar_name(photo, naming) for photo in photos for naming in sidecar.NAMINGS}
+        for possible in usual - files:
+            if not os.path.lexists(os.path.join(self._path, possible)):
+                continue
+            # What was listed with the photo is another's, or one of these files in other letters.
+            if sidecar.find(possible, self._names) is None or name not in self._names:
+                yield possible
 
     @cached_property
     def _by_stem(self) -> dict[str, tuple[str, ...]]:
@@ -147,6 +176,18 @@ def name_of_all(path: str) -> str:
     folder, name = os.path.split(path)
     base, suffix = os.path.splitext(name)
     return os.path.join(folder, stem(base if suffix.lower() == ".xmp" else name))
+
+
+def all_files(photo: str, listing: Listing) -> Iterator[str]:
+    """Yield the paths of all files of a photo as they are now; of a link, also of those where it leads.
+
+    Raises:
+        OSError: its folder, or the one that a link leads to, cannot be listed.
+    """
+    folder = os.path.dirname(photo)
+    yield from (os.path.join(folder, name) for name in listing.files_now(photo))
+    if os.path.islink(photo):
+        yield from all_files(os.path.realpath(photo), listing)
 
 
 def plan_photo(photo: str, verdict: Verdict, settings: Settings, listing: Listing) -> list[Planned]:

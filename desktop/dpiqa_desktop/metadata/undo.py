@@ -136,9 +136,9 @@ class _Attempt:
 def _attempt(entry: Entry, since: _Since, store: Store, strays: Strays) -> _Attempt:
     if since.moved is not None:
         run, target = since.moved
-        return _Attempt(
-            NotWritten(entry.path, f"run {run} moved it to {target}: take that back first"), missed=True
-        )
+        there = os.path.lexists(target)
+        then = "take that back first" if there else "it is no longer there: deleted, moved or renamed since"
+        return _Attempt(NotWritten(entry.path, f"run {run} moved it to {target}: {then}"), missed=True)
     folder = os.path.dirname(entry.path)
     try:
         os.stat(folder)

@@ -9,10 +9,11 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from dpiqa_desktop.engine.marks import changed_at
 from dpiqa_desktop.engine.store import FileState, Store, file_state
 from dpiqa_desktop.metadata.embedded import UnsafeError
 from dpiqa_desktop.metadata.file_change import FileChange
@@ -27,6 +28,7 @@ from dpiqa_desktop.metadata.strays import Strays
 from dpiqa_desktop.metadata.targets import (
     Listing,
     NotWritten,
+    Planned,
     Settings,
     ToWrite,
     UpToDate,
@@ -39,6 +41,7 @@ from dpiqa_plugin.errors import StoreError
 
 # On two cores and one disk, four wrote 1.5 to 1.8 times as much as one, and eight no more than four.
 _AT_ONCE = 4
+_CHANGED = "it was changed by another program meanwhile; run it again"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,18 @@ class Written:
 
 Outcome = Written | UpToDate | NotWritten
 
+Judge = Callable[[], Verdict | UpToDate | NotWritten]
+"""Says what is to be said of a photo, or why nothing is. Asked under the lock, before and after its files are
+read, so that what others have written by then is noticed."""
+
+
+@dataclass(frozen=True)
+class _Left:
+    """A file as this run has left it, and when somebody else had changed it last; None if we made it."""
+
+    stamp: tuple[int, ...]
+    changed_at: int | None
+
 
 class Writer:
     """One run that writes.
@@ -77,10 +92,13 @@ class Writer:
         self._strays = Strays()
         self._lock = threading.Lock()
         self._opened: int | None = None
+        self._left: dict[str, _Left] = {}  # by real path
         self.run: int | None = None
         """The number by which this run can be undone; None while it has changed nothing."""
 
-    def write_all(self, photos: Iterable[tuple[str, Verdict]]) -> Generator[list[Outcome], None, None]:
+    def write_all(
+        self, photos: Iterable[tuple[str, Verdict | Judge]]
+    ) -> Generator[list[Outcome], None, None]:
         """Do that for many photos, several at a time, as most of it is waiting for the disk; in their order.
 
         Which files a folder holds is asked once as long as its photos come one after the other.
@@ -111,25 +129,40 @@ class Writer:
         """
         return self._write(photo, verdict, Listing())
 
-    def _write(self, photo: str, verdict: Verdict, listing: Listing) -> list[Outcome]:
+    def changed_by_others_at(self, path: str) -> int | None:
+        """As ``changed_at``, but what this run itself has changed does not count."""
+        left = self._left.get(os.path.realpath(path))
+        return left.changed_at if left is not None and left.stamp == _stamp(path) else changed_at(path)
+
+    def _write(self, photo: str, verdict: Verdict | Judge, listing: Listing) -> list[Outcome]:
         self._strays.clear(os.path.dirname(os.path.realpath(photo)))
         try:
             with writing_alone(*names_to_lock(photo)):
-                return [
-                    self._carried_out(planned) if isinstance(planned, ToWrite) else planned
-                    for planned in plan_photo(photo, verdict, self._settings, listing)
-                ]
+                if isinstance(verdict, Verdict):
+                    return self._carry_out(plan_photo(photo, verdict, self._settings, listing))
+                judged = verdict()
+                if not isinstance(judged, Verdict):
+                    return [judged]
+                planned = plan_photo(photo, judged, self._settings, listing)
+                if verdict() != judged:
+                    return [NotWritten(photo, _CHANGED)]
+                return self._carry_out(planned)
         except LockError as error:
             return [NotWritten.because(photo, error)]
+
+    def _carry_out(self, planned: Iterable[Planned]) -> list[Outcome]:
+        return [self._carried_out(one) if isinstance(one, ToWrite) else one for one in planned]
 
     def _carried_out(self, planned: ToWrite) -> Written | NotWritten:
         change = planned.change
         try:
             self._strays.clear(os.path.dirname(os.path.realpath(change.path)))
+            before = self.changed_by_others_at(change.path)
             if change.state is None:
                 self._make(change)
             else:
                 self._replace(change, change.state)
+            self._left[os.path.realpath(change.path)] = _Left(_stamp(change.path), before)
         except (UnsafeError, ReplaceError, OSError) as error:
             return NotWritten.because(change.path, error)
         text = summary(change.said, change.wanted)
@@ -143,7 +176,7 @@ class Writer:
         with open(change.path, "rb") as file:
             before = version_of(file)
         if FileState(before.size, before.mtime_ns) != state:
-            raise UnsafeError("it was changed by another program meanwhile; run it again")
+            raise UnsafeError(_CHANGED)
         keep_mtime = self._settings.keep_mtime
         with self._written_down(change, before.content):
             after = replace_spliced(change.path, change.splices, before, keep_mtime, change.verify)
@@ -166,3 +199,12 @@ class Writer:
             self._journal.drop(place)
             raise
         self.run = self._opened
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    """What of a file changes with every change of it, links followed; empty if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
