@@ -30,7 +30,8 @@ from dpiqa_plugin.models.prediction import QualityPrediction
 from dpiqa_plugin.models.squash import squash
 from dpiqa_plugin.models.unet_features import (
     KeysValues,
-    attend_in,
+    attend_in_bfloat16,
+    branches,
     build_unet,
     cross_attentions,
     keys_and_values,
@@ -165,13 +166,13 @@ class Teacher(nn.Module):
                 bfloat16 and attention in float32, in about the same time.
         """
         self.float()
-        attend_in(self.unet, torch.bfloat16 if dtype == torch.bfloat16 else None)
+        self.vae.attends_in_bfloat16 = dtype == torch.bfloat16
+        attend_in_bfloat16(self.unet, dtype == torch.bfloat16)
         if dtype == torch.float16:
             for part in (self.vae, self.unet, self.img_adapter, *self.QFD.before_the_score()):
                 nn.Module.to(part, dtype)  # diffusers' own warns of float16, whatever the model
         elif dtype == torch.bfloat16:
-            for block in (*self.unet.down_blocks[2:], *self.unet.up_blocks):
-                multiply_in_bfloat16(block)
+            multiply_in_bfloat16(branches(self.unet))
         elif dtype != torch.float32:
             raise ValueError(f"dtype must be float32, float16 or bfloat16, got {dtype}")
         self.computes_in = dtype
