@@ -47,7 +47,7 @@ def branches(unet: Any) -> list[Any]:
 
     Not those that the stream itself passes through: shortcuts, up- and downsampling, the projections into and
     out of transformers. Rounding these in the up blocks alone moved the parity tests' score by 0.0017 in the
-    mean square of 12 photos, rounding what is listed here by 0.0006. Nor the first two down blocks, which all
+    mean square of 12 photos, rounding what is listed here by 0.0005. Nor the first two down blocks, which all
     others see (linear layers 0.0011), nor convolutions of large maps, which `winograd` does in float32.
     """
     down, up = unet.down_blocks, unet.up_blocks
