@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from dpiqa_plugin.cards import CARDS
 from dpiqa_plugin.checkpoint import build_filled
+from dpiqa_plugin.freed_memory import keep_freed_memory
 from dpiqa_plugin.locate import find_weights
 from dpiqa_plugin.models import decoder
 from dpiqa_plugin.models.precision import fast_type
@@ -118,6 +119,7 @@ def compare(teacher: Teacher, photos: list[Tensor], repeat: int, device: torch.d
         timed(plain_forward, teacher, photos[:1], device)
         runs["plain"] = timed(plain_forward, teacher, photos * repeat, device)
     teacher.to(memory_format=torch.channels_last)
+    keep_freed_memory()  # as dpiqa-batch does
     for way, dtype in (("exact", torch.float32), ("auto", fast_type(device))):
         teacher.compute_in(dtype)
         first = timed(kept_forward, teacher, photos[:1], device)[0]

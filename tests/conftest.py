@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from dpiqa_plugin import freed_memory
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
@@ -30,6 +32,14 @@ def _private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.setenv(name, str(home / name.lower()))
         for name in ("TORCH_HOME", "HF_HOME", "PYTHONSTARTUP", "DPIQA_AUTOLOAD"):
             patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _freed_memory_goes_back() -> Iterator[None]:
+    """What the largest test needs must not stay with this process while others start theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(freed_memory, "keep_freed_memory", lambda: False)
         yield
 
 

@@ -103,12 +103,12 @@ def _convolve_resized(conv: nn.Conv2d, features: Tensor, size: int) -> Tensor:
     if features.shape[-1] == size:
         convolved: Tensor = conv(features)
         return convolved
-    taps = conv.weight.permute(2, 3, 0, 1).flatten(0, 2)[:, :, None, None]
+    taps = conv.weight.permute(0, 2, 3, 1).flatten(0, 2)[:, :, None, None]  # no copy in channels_last
     mixed = F.conv2d(features, taps)
-    mixed = mixed.view(len(mixed), *conv.kernel_size, conv.out_channels, *mixed.shape[2:])
+    mixed = mixed.view(len(mixed), conv.out_channels, *conv.kernel_size, *mixed.shape[2:])
     resize = _resizes(features.shape[-1], size).to(mixed)
     assert conv.bias is not None
-    resized = torch.einsum("njiost,jys,ixt->noyx", mixed, resize, resize)
+    resized = torch.einsum("nojist,jys,ixt->noyx", mixed, resize, resize)
     return resized + conv.bias.to(resized.dtype)[:, None, None]
 
 

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
+from dpiqa_plugin.models.attention import attend
+
 LATENT_CHANNELS = 4
 _SCALING = 0.18215  # of Stable Diffusion 1.5: brings the latent to unit deviation
 _IN_CACHE = 1 << 20  # numbers to normalise at a time
@@ -28,6 +30,7 @@ class LatentEncoder(nn.Module):
         super().__init__()
         self.encoder: Any = encoder  # diffusers declares its parts too loosely for a type checker
         self.quant_conv = quant_conv
+        self.attends_in_bfloat16 = False
 
     def forward(self, image: Tensor) -> Tensor:
         """Mean of the posterior, scaled: (N, 3, H, W) to (N, 4, H/8, W/8)."""
@@ -43,8 +46,9 @@ class LatentEncoder(nn.Module):
                 # One row and column more at the end only, as Stable Diffusion pads.
                 sample = _convolve_in_layout(downsampler.conv, F.pad(sample, (0, 1, 0, 1)))
         before, after = encoder.mid_block.resnets
-        sample = encoder.mid_block.attentions[0](_residual(before, sample, spare))
-        sample = _residual(after, sample.contiguous(), spare)  # attention transposes
+        sample = _residual(before, sample, spare)
+        sample = _attended(encoder.mid_block.attentions[0], sample, self.attends_in_bfloat16)
+        sample = _residual(after, sample, spare)
         sample = encoder.conv_out(_activated(encoder.conv_norm_out, sample, spare))
         mean, _log_variance = self.quant_conv(sample).chunk(2, dim=1)
         scaled: Tensor = mean * _SCALING
@@ -59,6 +63,14 @@ def _residual(resnet: Any, sample: Tensor, spare: Tensor | None) -> Tensor:
         sample = _convolve_in_layout(resnet.conv_shortcut, sample)
     summed: Tensor = sample + branch if torch.is_grad_enabled() else sample.add_(branch)
     return summed
+
+
+def _attended(attention: Any, sample: Tensor, in_bfloat16: bool) -> Tensor:
+    """Add attention among all positions, by a single head."""
+    positions = attention.group_norm(sample).flatten(2).transpose(1, 2)
+    query, key, value = (project(positions) for project in (attention.to_q, attention.to_k, attention.to_v))
+    mixed: Tensor = attention.to_out[0](attend(query, key, value, attention.heads, in_bfloat16))
+    return sample + mixed.transpose(1, 2).view(sample.shape)
 
 
 def _convolve_in_layout(layer: nn.Conv2d, sample: Tensor) -> Tensor:
@@ -86,7 +98,7 @@ def _activated(norm: Any, sample: Tensor, spare: Tensor | None) -> Tensor:
         part = slice(first, first + step)
         weight, bias = norm.weight[part], norm.bias[part]
         normed = F.group_norm(sample[:, part], len(weight) // width, weight, bias, norm.eps)
-        activated[:, part] = F.silu(normed, inplace=True)
+        torch.ops.aten.silu.out(normed, out=activated[:, part])
     return activated
 
 

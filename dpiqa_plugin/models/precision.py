@@ -2,21 +2,18 @@
 
 Rounding to bfloat16 is eight times coarser than to float16, and on the teacher its errors add up to some
 thousandths of a score. So float16 is used wherever it is fast, which is on GPUs, for all that a part holds;
-and where only bfloat16 is, on CPUs, it is what attention and, in the blocks that measurement found to cost
-little of the score, convolutions and linear layers multiply in, while sums and norms stay in float32.
+and where only bfloat16 is, on CPUs, it is what those layers multiply in that measurement found to cost little
+of the score, while sums and norms stay in float32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dpiqa_plugin.models.winograd import WinogradConv2d
-
-_CHEAP = ("time_emb_proj",)  # one position a photo, added to all others
 _TENSOR_CORES = (7, 0)  # compute capability; before it float16 is slow
 
 
@@ -42,26 +39,16 @@ def _cpu_type(capabilities: Mapping[str, Any]) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def multiply_in_bfloat16(part: nn.Module) -> None:
-    """Let a part's convolutions and linear layers take float32, multiply in bfloat16 and give float32.
+def multiply_in_bfloat16(layers: Iterable[nn.Module]) -> None:
+    """Let convolutions and linear layers take float32, multiply in bfloat16 and give float32.
 
-    For modules whose forward is another library's. Nothing is done by layers that get other weights later.
+    For those of modules whose forward is another library's.
     """
-    for layer in _layers(part):
+    for layer in layers:
         layer.to(torch.bfloat16)
         if _to_bfloat16 not in layer._forward_pre_hooks.values():
             layer.register_forward_pre_hook(_to_bfloat16)
             layer.register_forward_hook(_to_float32)
-
-
-def _layers(part: nn.Module) -> list[nn.Module]:
-    return [
-        layer
-        for name, layer in part.named_modules()
-        if isinstance(layer, (nn.Conv2d, nn.Linear))
-        and not isinstance(layer, WinogradConv2d)
-        and not name.endswith(_CHEAP)
-    ]
 
 
 def _to_bfloat16(layer: nn.Module, arguments: tuple[Tensor]) -> tuple[Tensor]:

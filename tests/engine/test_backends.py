@@ -11,6 +11,7 @@ from makers.photos import save_photo
 from dpiqa_desktop.engine.backends import create_backend
 from dpiqa_desktop.engine.backends.openvino_backend import OpenVINOBackend
 from dpiqa_desktop.engine.decode import decode
+from dpiqa_plugin import freed_memory
 from dpiqa_plugin.cards import CARDS
 from dpiqa_plugin.errors import MetricError, UsageError, WeightsError
 from dpiqa_plugin.locate import find_weights
@@ -92,6 +93,14 @@ def test_torch_judges_as_openvino_does(openvino, photos):
     np.testing.assert_allclose(ours.maps, theirs.maps, atol=0.02 * ours.maps.max())
     np.testing.assert_allclose(ours.uncertainties, theirs.uncertainties, atol=OF_FILES)
     np.testing.assert_allclose(torch_backend.judge(pixels).scores, ours.scores, atol=1e-6)
+
+
+def test_torch_on_a_cpu_keeps_freed_memory_for_the_next_photo(monkeypatch):
+    pytest.importorskip("pyiqa")
+    asked = []
+    monkeypatch.setattr(freed_memory, "keep_freed_memory", lambda: asked.append(True))
+    create_backend("dpiqa_lite", "cpu", "torch")
+    assert asked
 
 
 def test_onnx_runtime_scores_as_openvino_does(openvino, photos):

@@ -10,14 +10,14 @@ from makers.reference_filling import fill, prompt_embeddings
 from torch import nn
 
 from dpiqa_plugin.metrics import DPIQA
-from dpiqa_plugin.models import precision
+from dpiqa_plugin.models import attention, precision
 from dpiqa_plugin.models.decoder import QualityFeatureDecoder
 from dpiqa_plugin.models.prediction import score_of
 from dpiqa_plugin.models.teacher import REDUCED, Teacher
 
 HALVES = (torch.float16, torch.bfloat16)
 SHARE = {torch.float16: 0.55, torch.bfloat16: 0.75}
-"""Of the U-Net's memory: the first two blocks, the middle one and Winograd's convolutions stay in float32."""
+"""Of the U-Net's memory: on CPUs only `branches` take half."""
 CLOSE = {torch.float16: 1e-3, torch.bfloat16: 5e-3}
 
 
@@ -90,27 +90,39 @@ def test_what_is_kept_in_one_type_is_not_used_in_another(teacher):
 
 @pytest.mark.parametrize("dtype", [torch.float32, *HALVES], ids=str)
 @torch.no_grad()
-def test_the_unets_attention_multiplies_in_it(dtype, teacher, monkeypatch):
-    latent, attend, seen = teacher.encode(photos()), F.scaled_dot_product_attention, []
+def test_attention_multiplies_in_it(dtype, teacher, monkeypatch):
+    seen = []
 
-    def noted(query, key, value, **options):
-        seen.extend([query.dtype, key.dtype, value.dtype])
-        return attend(query, key, value, **options)
+    def noting(way, multiplies_in):
+        def noted(query, *others):
+            seen.append(multiplies_in or query.dtype)
+            return way(query, *others)
+
+        return noted
 
     teacher.compute_in(torch.bfloat16)
     teacher.compute_in(dtype)
-    monkeypatch.setattr(F, "scaled_dot_product_attention", noted)
-    teacher.features(photos(), latent)
+    for place, name, multiplies_in in (
+        (F, "scaled_dot_product_attention", None),
+        (attention, "_attend_by_openvino", torch.bfloat16),
+    ):
+        monkeypatch.setattr(place, name, noting(getattr(place, name), multiplies_in))
+    teacher(photos())
     assert set(seen) == {dtype}
+    assert len(seen) == len(teacher.unet.attn_processors) + len(["the VAE's"])
 
 
-def test_the_first_two_blocks_and_the_middle_one_stay_exact_on_a_cpu(teacher):
+def test_what_all_features_pass_through_stays_exact_on_a_cpu(teacher):
     teacher.compute_in(torch.bfloat16)
-    unet = teacher.unet
-    for block in (*unet.down_blocks[:2], unet.mid_block):
-        assert {parameter.dtype for parameter in block.parameters()} == {torch.float32}
-    for block in (*unet.down_blocks[2:], *unet.up_blocks):
-        assert torch.bfloat16 in {parameter.dtype for parameter in block.parameters()}
+    passed = ("conv_in", "proj_in", "proj_out", "conv_shortcut", "samplers")
+    rounded = {
+        name for name, parameter in teacher.unet.named_parameters() if parameter.dtype == torch.bfloat16
+    }
+    assert not any(part in name for part in passed for name in rounded)
+    assert {".".join(name.split(".")[:2]) for name in rounded} == {
+        *("down_blocks.2", "down_blocks.3", "mid_block.attentions", "mid_block.resnets"),
+        *("up_blocks.0", "up_blocks.1", "up_blocks.2", "up_blocks.3"),
+    }
 
 
 def test_other_types_are_refused(teacher):

@@ -146,7 +146,7 @@ def test_few_channels_go_the_long_way_without_nnpack(ways, monkeypatch):
     "other",
     [
         nn.Conv2d(127, 128, 3, padding=1),
-        nn.Conv2d(128, 641, 3, padding=1),
+        nn.Conv2d(128, 1281, 3, padding=1),
         nn.Conv2d(128, 128, 3),
         nn.Conv2d(128, 128, 3, padding=1, stride=2),
         nn.Conv2d(128, 128, 3, padding=1, dilation=2),

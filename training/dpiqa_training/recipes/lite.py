@@ -9,8 +9,6 @@ head takes are then gathered, and every process decodes all of them: dropout, PL
 are those of the whole step, so losses are those of one process.
 
 Limits: the first process alone looks at the photos with the frozen stages, and all must see its ``--out``.
-On Linux, glibc returns big buffers to the system after every step; ``MALLOC_MMAP_THRESHOLD_=4294967296
-MALLOC_TRIM_THRESHOLD_=8589934592`` in the environment makes a step on 2 cores about a third faster.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dpiqa_desktop.engine.backends import Judgement
-from dpiqa_plugin import fingerprint
+from dpiqa_plugin import fingerprint, freed_memory
 from dpiqa_plugin.cards import CARDS
 from dpiqa_plugin.errors import DPIQAError, MetricError, MissingExtraError, UsageError
 from dpiqa_plugin.locate import find_weights
@@ -80,6 +80,8 @@ class TorchBackend:
         self._most = sys.maxsize
         if self._ours:
             self._metric.to(memory_format=torch.channels_last)
+            if self._device.type == "cpu":
+                freed_memory.keep_freed_memory()
 
     def load(self) -> None:
         """See ``Backend.load``; the constructor has done it, to know whether the metric can be had."""
