@@ -58,8 +58,8 @@ def compare(scratch: Path, count: int, loop: int) -> None:
     paths = make_jpegs(folder, count, CAMERA)
     size = sum(path.stat().st_size for path in paths) / count / 1e6
     print(f"{count} JPEGs of {CAMERA[0]} x {CAMERA[1]}, {size:.1f} MB each, {os.cpu_count()} cores")
-    batch = run_batch(folder, scratch / "camera-cache")
-    single = run_batch(paths[0], scratch / "single-cache")
+    batch = run_batch(folder, scratch / "camera-data")
+    single = run_batch(paths[0], scratch / "single-data")
     ours = count / batch.seconds
     rates = {
         "(a) dpiqa-batch": ours,
@@ -80,9 +80,9 @@ def grow(scratch: Path, counts: list[int]) -> None:
     print(f"\nJPEGs of {SMALL[0]} x {SMALL[1]}")
     print(f"{'photos':>8}{'s':>9}{'photos/s':>10}{'MB':>7}{'rescan s':>10}")
     for count in counts:
-        folder, cache = scratch / f"small-{count}", scratch / f"small-{count}-cache"
+        folder, data = scratch / f"small-{count}", scratch / f"small-{count}-data"
         make_jpegs(folder, count, SMALL)
-        first, second = run_batch(folder, cache), run_batch(folder, cache)
+        first, second = run_batch(folder, data), run_batch(folder, data)
         print(
             f"{count:>8}{first.seconds:>9.1f}{count / first.seconds:>10.1f}{first.memory:>7.0f}"
             f"{second.seconds:>10.2f}",
@@ -91,11 +91,12 @@ def grow(scratch: Path, counts: list[int]) -> None:
         shutil.rmtree(folder)
 
 
-def run_batch(target: Path, cache: Path) -> Measured:
+def run_batch(target: Path, data: Path) -> Measured:
     """Run the command with its results into a file, as a user's script would."""
-    command = [sys.executable, "-m", "dpiqa_desktop", str(target), "--quiet", "--csv", f"{cache}.csv"]
+    command = [sys.executable, "-m", "dpiqa_desktop", str(target), "--quiet", "--csv", f"{data}.csv"]
     started = time.perf_counter()
-    with subprocess.Popen(command, env={**os.environ, "XDG_CACHE_HOME": str(cache)}) as process:
+    homes = {"XDG_CACHE_HOME": f"{data}/cache", "XDG_DATA_HOME": str(data)}
+    with subprocess.Popen(command, env={**os.environ, **homes}) as process:
         memory = 0.0
         while process.poll() is None:
             memory = max(memory, tree_memory(process.pid))

@@ -65,7 +65,9 @@ def main() -> None:
     if not os.environ.get("DISPLAY") and sys.platform == "linux":
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     with tempfile.TemporaryDirectory() as scratch:
-        os.environ |= {name: f"{scratch}/{name}" for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
+        os.environ |= {
+            name: f"{scratch}/{name}" for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+        }
         folder = asked.folder or f"{scratch}/photos"
         if not asked.folder:
             with ProcessPoolExecutor(1) as elsewhere:  # or what they take would be the peak

@@ -76,7 +76,9 @@ def main() -> None:
     if not os.environ.get("DISPLAY") and sys.platform == "linux":
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     with tempfile.TemporaryDirectory() as scratch:
-        os.environ |= {name: f"{scratch}/{name}" for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
+        os.environ |= {
+            name: f"{scratch}/{name}" for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+        }
         session = Session(asked.out, tuple(asked.size))
         session.window.settings.set_value("window/theme", "dark" if asked.dark else "light")
         take(session, Path(scratch), asked.many)

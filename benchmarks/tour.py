@@ -4,7 +4,7 @@
     pip install ".[desktop]" && python benchmarks/tour.py docs/images
 
 It knows of the program what a user knows: windows, keys, what is on the screen; and that scores and marks are
-in the store. It fails if the keys have not done what they should. Caches and settings are its own.
+in the store. It fails if the keys have not done what they should. Caches, settings and data are its own.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ class Tour:
 
     def __init__(self, out: Path, scratch: Path, display: str, dark: bool) -> None:
         self._out = out
-        self._store = scratch / "cache" / "dpiqa" / "scores.sqlite3"
+        self._store = scratch / "data" / "dpiqa" / "scores.sqlite3"
         self.environment = os.environ | {
             "DISPLAY": display,
             "QT_QPA_PLATFORM": "xcb",
             "HOME": str(scratch),
             "XDG_CACHE_HOME": str(scratch / "cache"),
             "XDG_CONFIG_HOME": str(scratch / "config"),
+            "XDG_DATA_HOME": str(scratch / "data"),
         }
         settings = scratch / "config" / "dpiqa" / "dpiqa-desktop.conf"
         settings.parent.mkdir(parents=True)
@@ -66,7 +67,8 @@ class Tour:
 
     def wait_for_marks(self, count: int) -> None:
         """Wait until so many photos have marks."""
-        self._wait_until(f"{count} marks", lambda: self.rows("SELECT count(*) FROM marks") == [(count,)])
+        query = "SELECT count(*) FROM marks WHERE stars IS NOT NULL OR flag IS NOT NULL"
+        self._wait_until(f"{count} marks", lambda: self.rows(query) == [(count,)])
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """Ask the store."""
