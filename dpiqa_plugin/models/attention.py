@@ -71,7 +71,8 @@ def _model(heads: int, queries: int, keys: int, channels: int, threads: int) -> 
     """Compile attention for one shape: a teacher has nine, and a fixed one costs less than any."""
     from dpiqa_plugin.unwatched_openvino import openvino
 
-    ops = openvino.opset13
+    # In OpenVINO 2024 it has but the second name, in 2026 but the first.
+    ops = openvino.opset13 if hasattr(openvino, "opset13") else openvino.runtime.opset13
     inputs = [ops.parameter([1, length, channels], openvino.Type.f32) for length in (queries, keys, keys)]
     # 0: as it is; -1: what is left.
     by_head = [ops.transpose(ops.reshape(each, [0, 0, heads, -1], True), [0, 2, 1, 3]) for each in inputs]
