@@ -12,8 +12,9 @@ def keep_freed_memory() -> bool:
     """Let glibc hand freed blocks out again, however large, in this process from now on.
 
     By default it gives blocks beyond 32 MB back to the system, which clears the pages of the next one at
-    their first touch: a tenth of the teacher's time on a CPU. What the process held at most it then holds to
-    its end. Not for libraries to call: that is the program's to decide.
+    their first touch: a tenth of the teacher's time on a CPU. What the process held at most, and the gaps
+    that blocks of other sizes leave, it then holds to its end. The main thread alone gains: what others free
+    of such size still goes back. Not for libraries to call: that is the program's to decide.
 
     Returns:
         Whether it could be done: on Linux with glibc. Elsewhere nothing changes.

@@ -47,6 +47,7 @@ def _is_for_openvino(*tensors: Tensor) -> bool:
         and not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors))
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     )
 
 
@@ -56,7 +57,7 @@ def _attend_by_openvino(query: Tensor, key: Tensor, value: Tensor, heads: int) -
     photos, queries, channels = query.shape
     model = _model(heads, queries, key.shape[1], channels, torch.get_num_threads())
     request = model.create_infer_request()  # of its own: calls may come from several threads
-    results = torch.empty(photos, queries, channels)
+    results = query.new_empty(photos, queries, channels)
     for of_photo in zip(query, key, value, results, strict=True):
         *inputs, output = (
             openvino.Tensor(each[None].contiguous().numpy(), shared_memory=True) for each in of_photo
@@ -71,7 +72,8 @@ def _model(heads: int, queries: int, keys: int, channels: int, threads: int) -> 
     """Compile attention for one shape: a teacher has nine, and a fixed one costs less than any."""
     from dpiqa_plugin.unwatched_openvino import openvino
 
-    ops = openvino.opset13
+    # In OpenVINO 2024 it has but the second name, in 2026 but the first.
+    ops = openvino.opset13 if hasattr(openvino, "opset13") else openvino.runtime.opset13
     inputs = [ops.parameter([1, length, channels], openvino.Type.f32) for length in (queries, keys, keys)]
     # 0: as it is; -1: what is left.
     by_head = [ops.transpose(ops.reshape(each, [0, 0, heads, -1], True), [0, 2, 1, 3]) for each in inputs]

@@ -98,7 +98,7 @@ def _activated(norm: Any, sample: Tensor, spare: Tensor | None) -> Tensor:
         part = slice(first, first + step)
         weight, bias = norm.weight[part], norm.bias[part]
         normed = F.group_norm(sample[:, part], len(weight) // width, weight, bias, norm.eps)
-        torch.ops.aten.silu.out(normed, out=activated[:, part])
+        torch.ops.aten.silu.out(normed, out=activated[:, part])  # F.silu takes no ``out``
     return activated
 
 

@@ -2,8 +2,8 @@
 
 Rounding to bfloat16 is eight times coarser than to float16, and on the teacher its errors add up to some
 thousandths of a score. So float16 is used wherever it is fast, which is on GPUs, for all that a part holds;
-and where only bfloat16 is, on CPUs, it is what those layers multiply in that measurement found to cost little
-of the score, while sums and norms stay in float32.
+and where only bfloat16 is, on CPUs, it is what attention multiplies in, and those layers that measurement
+found to cost little of the score, while sums and norms stay in float32.
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ class Teacher(nn.Module):
             config.unet_channels, config.decoder_width, MAP_CHANNELS, config.map_size
         )
         self.register_buffer("prompt_embeddings", None, persistent=False)
-        # 37 million numbers for the published config: 148 MB in float32, half of it in the other types.
+        # 37 million numbers for the published config: 148 MB, half of it in float16.
         self._kept_prompts: Kept[KeysValues] = Kept()
         shorten(self)
         self.computes_in = torch.float32

@@ -94,8 +94,26 @@ def test_other_types_and_autocast_go_through_torch(by_openvino):
     assert not by_openvino
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.trace. is")  # deprecated, but in use
 def test_traced_programs_go_through_torch(by_openvino):
     compiled = torch.compile(attend, backend="eager", fullgraph=True)
+    traced = torch.jit.trace(
+        lambda *tensors: attend(*tensors, HEADS, True),
+        projected(),
+        check_trace=False,  # it takes dropout of nothing for chance
+    )
     with torch.no_grad():
         compiled(*projected(), HEADS, True)
+        traced(*projected())
     assert not by_openvino
+
+
+def test_what_torch_makes_by_default_does_not_matter():
+    expected = attend(*projected(), HEADS, in_bfloat16=True)
+    tensors = projected()
+    torch.set_default_dtype(torch.float64)
+    try:
+        attended = attend(*tensors, HEADS, in_bfloat16=True)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(attended, expected)
