@@ -1,6 +1,6 @@
 """How fast the teacher is, and how far from exact, in one run on the machine at hand.
 
-    python benchmarks/teacher.py --student                # on 2 cores about 4 minutes and 8 GB
+    python benchmarks/teacher.py --student --count 12     # on 2 cores about 7 minutes and 9 GB
     python benchmarks/teacher.py --weights koniq --photos FOLDER --count 20 --repeat 3
 
 Three ways through the same weights: a plain forward (float32, eager, nothing kept from photo to
