@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dpiqa_plugin.models.inference import is_plain_inference
+
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, in_bfloat16: bool) -> Tensor:
     """Attend by each head on its own.
@@ -34,21 +36,11 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, in_bfloat16: b
     Returns:
         (N, L, C), of their type.
     """
-    if in_bfloat16 and _is_for_openvino(query, key, value):
+    if in_bfloat16 and is_plain_inference(query, key, value):
         return _attend_by_openvino(query, key, value, heads)
     by_head = [each.view(*each.shape[:2], heads, -1).transpose(1, 2) for each in (query, key, value)]
     attended = F.scaled_dot_product_attention(by_head[0], by_head[1], by_head[2])
     return attended.transpose(1, 2).flatten(2)
-
-
-def _is_for_openvino(*tensors: Tensor) -> bool:
-    return (
-        all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
-        and not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors))
-        and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-    )
 
 
 def _attend_by_openvino(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:

@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dpiqa_plugin.models.inference import is_plain_inference
 from dpiqa_plugin.models.kept import Kept
 
 _TILE, _STEP = 6, 4
@@ -93,14 +94,7 @@ def _is_suited(layer: nn.Conv2d) -> bool:
 
 
 def _is_worthwhile(layer: nn.Conv2d, sample: Tensor) -> bool:
-    return (
-        sample.device.type == "cpu"
-        and sample.dtype == layer.weight.dtype == torch.float32
-        and min(sample.shape[-2:]) >= _LEAST_SIDE
-        and not (torch.is_grad_enabled() and (sample.requires_grad or layer.weight.requires_grad))
-        and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-    )
+    return min(sample.shape[-2:]) >= _LEAST_SIDE and is_plain_inference(sample, layer.weight)
 
 
 def _convolve_by_nnpack(sample: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
