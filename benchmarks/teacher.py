@@ -1,11 +1,12 @@
 """How fast the teacher is, and how far from exact, in one run on the machine at hand.
 
-    python benchmarks/teacher.py --student --count 12     # on 2 cores about 7 minutes and 9 GB
+    OMP_WAIT_POLICY=passive python benchmarks/teacher.py --student --count 12  # 2 cores: 11 minutes, 10 GB
     python benchmarks/teacher.py --weights koniq --photos FOLDER --count 20 --repeat 3
 
 Three ways through the same weights: a plain forward (float32, eager, nothing kept from photo to
-photo), ``precision="exact"`` and ``precision="auto"``; the time of each part of the network; and the
-scores' differences. On a CUDA device also batch sizes, memory and the share of the matrix peak, of this model
+photo), ``precision="exact"`` and ``precision="auto"``, photo by photo and four at a time; the time of each
+part of the network; and the scores' differences. The environment's setting is what ``dpiqa-batch`` gives
+itself. On a CUDA device also batch sizes, memory and the share of the matrix peak, of this model
 and of the student. Without ``--weights`` they are random, of unit gain; times do not depend on them.
 
 CPU times are those of all threads, which on a busy machine are steadier than the clock's.
@@ -43,6 +44,8 @@ from dpiqa_plugin.teacher_conversion import load_teacher
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
 PHOTOS = (".jpg", ".png", ".webp")
+SEVERAL = 4
+"""Photos at a time, in the second measurement of each way."""
 TEACHER_MACS = 1155e9  # a photo
 STUDENT_MACS = 27e9
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12, "4090": 165e12}
@@ -51,7 +54,7 @@ PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12, "4090": 1
 
 @dataclass(frozen=True)
 class Run:
-    """One forward: its score and the seconds of each part, by the clock and of the CPU."""
+    """A photo's score, and its share of the seconds that each part took, by the clock and of the CPU."""
 
     score: float
     clock: dict[str, float]
@@ -111,45 +114,60 @@ def main() -> None:
 
 def compare(teacher: Teacher, photos: list[Tensor], repeat: int, device: torch.device) -> None:
     """Time the three ways on the same photos, and compare their scores."""
-    runs = {}
+    runs: dict[str, dict[int, list[Run]]] = {}
     # One after the other, not in turns: a change of layout or type would throw away what is kept. The first
     # photo of each way, for which torch chooses its kernels, does not count.
     teacher.to(memory_format=torch.contiguous_format)
     with plain_convolutions(teacher):
         timed(plain_forward, teacher, photos[:1], device)
-        runs["plain"] = timed(plain_forward, teacher, photos * repeat, device)
+        runs["plain"] = {
+            count: timed(plain_forward, teacher, photos * repeat, device, count) for count in (1, SEVERAL)
+        }
     teacher.to(memory_format=torch.channels_last)
     keep_freed_memory()  # as dpiqa-batch does
     for way, dtype in (("exact", torch.float32), ("auto", fast_type(device))):
         teacher.compute_in(dtype)
         first = timed(kept_forward, teacher, photos[:1], device)[0]
-        runs[way] = timed(kept_forward, teacher, photos * repeat, device)
+        runs[way] = {
+            count: timed(kept_forward, teacher, photos * repeat, device, count) for count in (1, SEVERAL)
+        }
         print(f"{way}: {sum(first.clock.values()):.1f} s ({sum(first.cpu.values()):.1f}) for the first photo")
     report(runs, fast_type(device))
 
 
-def report(runs: dict[str, list[Run]], fast: torch.dtype) -> None:
+def report(runs: dict[str, dict[int, list[Run]]], fast: torch.dtype) -> None:
     """Print a line a way; medians, so that the first call of each weighs nothing where there are three."""
     totals = {}
     print(f"auto computes in {fast}; seconds a photo, CPU seconds in brackets, medians")
-    for way, found in runs.items():
-        clock, cpu = (np.median([sum(times.values()) for times in each]) for each in clocks(found))
-        totals[way] = (clock, cpu)
-        parts = "  ".join(
-            f"{part} {np.median([run.clock[part] for run in found]):.2f} "
-            f"({np.median([run.cpu[part] for run in found]):.2f})"
-            for part in found[0].clock
-        )
-        print(f"{way:>6}  {1 / clock:6.3f} photos/s  {clock:6.2f} s ({cpu:6.2f})  {parts}")
+    for way, by_count in runs.items():
+        for count, found in by_count.items():
+            clock, cpu = (np.median([sum(times.values()) for times in each]) for each in clocks(found))
+            totals[way, count] = (clock, cpu)
+            parts = "  ".join(
+                f"{part} {np.median([run.clock[part] for run in found]):.2f} "
+                f"({np.median([run.cpu[part] for run in found]):.2f})"
+                for part in found[0].clock
+            )
+            print(f"{way:>6} x {count}  {1 / clock:6.3f} photos/s  {clock:6.2f} s ({cpu:6.2f})  {parts}")
     for way in ("exact", "auto"):
-        clock, cpu = (plain / ours for plain, ours in zip(totals["plain"], totals[way], strict=True))
-        moved = max(abs(a.score - b.score) for a, b in zip(runs[way], runs["plain"], strict=True))
+        for count, found in runs[way].items():
+            clock, cpu = (
+                plain / ours for plain, ours in zip(totals["plain", count], totals[way, count], strict=True)
+            )
+            print(
+                f"{way} x {count} is {clock:.2f} times as fast as plain x {count} by the clock, "
+                f"{cpu:.2f} by CPU time; scores move by {moved(found, runs['plain'][1]):.5f}"
+            )
+    for count, found in runs["auto"].items():
         print(
-            f"{way} is {clock:.2f} times as fast as plain by the clock, {cpu:.2f} by CPU time; "
-            f"scores move by {moved:.5f}"
+            f"auto x {count} differs from exact by {moved(found, runs['exact'][1]):.5f} at most "
+            f"on {len(found)} photos"
         )
-    moved = max(abs(a.score - b.score) for a, b in zip(runs["auto"], runs["exact"], strict=True))
-    print(f"auto differs from exact by {moved:.5f} at most on {len(runs['auto'])} photos")
+
+
+def moved(runs: list[Run], others: list[Run]) -> float:
+    """The largest difference between two ways' scores of the same photos."""
+    return max(abs(a.score - b.score) for a, b in zip(runs, others, strict=True))
 
 
 def clocks(runs: list[Run]) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
@@ -158,14 +176,23 @@ def clocks(runs: list[Run]) -> tuple[list[dict[str, float]], list[dict[str, floa
 
 
 def timed(
-    forward: Callable[..., Tensor], teacher: Teacher, photos: list[Tensor], device: torch.device
+    forward: Callable[..., Tensor],
+    teacher: Teacher,
+    photos: list[Tensor],
+    device: torch.device,
+    at_a_time: int = 1,
 ) -> list[Run]:
-    """Run forwards under a stopwatch each."""
+    """Run forwards under a stopwatch each; one run a photo."""
     runs = []
-    for photo in photos:
+    for first in range(0, len(photos), at_a_time):
+        batch = torch.cat(photos[first : first + at_a_time])
         watch = Stopwatch(device)
-        score = forward(teacher, photo, watch)
-        runs.append(Run(score.item(), watch.clock, watch.cpu))
+        scores = forward(teacher, batch, watch).flatten().tolist()
+        clock, cpu = (
+            {part: seconds / len(batch) for part, seconds in each.items()}
+            for each in (watch.clock, watch.cpu)
+        )
+        runs += [Run(score, clock, cpu) for score in scores]
     return runs
 
 

@@ -1,17 +1,21 @@
 """3 x 3 convolutions in float32 with a fourth or fifth of the multiplications, on CPUs without gradients.
 
-Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv 1509.09308. Large maps go to
-NNPACK, where torch was built with it (not on Windows): F(6x6, 3x3), with an error of 5e-6 of the result's
-deviation. Elsewhere, and for smaller maps, F(4x4, 3x3) is done here: tiles of 6 x 6 positions are
-transformed, multiplied by transformed weights, and transformed back to 4 x 4 results; error 2e-6.
+Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv 1509.09308. F(4x4, 3x3) is done
+here, on photos that lie with their channels last: tiles of 6 x 6 positions are transformed, multiplied by
+transformed weights, and transformed back to 4 x 4 results, with an error of 2e-6 of the result's deviation.
+Large maps whose positions lie together go to NNPACK, where torch was built with it (not on Windows):
+F(6x6, 3x3), error 5e-6. The direct sum's error is 1e-6.
 
-CPU seconds on one core with AVX-512; the direct sum's error is 1e-6:
+Milliseconds on two cores with AVX-512, in the layout that the way likes best:
 
     channels    positions    direct   in bfloat16   F(4x4)   NNPACK
-    128         512 x 512     0.76       0.37        0.95     0.32
-    512         128 x 128     0.71       0.33        0.33     0.21
-    320          64 x 64      0.068      0.034       0.034    0.024
-    640          32 x 32      0.070      0.034       0.030    0.035
+    128         512 x 512     348        171         328      143
+    512         128 x 128     365        172         152      112
+    320          64 x 64       34         17          17       15
+    2048 > 512   64 x 64      400        200         145      136
+    640          32 x 32       34         17          15        -
+
+A sum of two layouts costs as much as a convolution, so that each photo stays in the one that it comes in.
 """
 
 from __future__ import annotations
@@ -45,11 +49,9 @@ _WEIGHT = (
 _OUTPUT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
 _CHANNELS = (128, 1280)
 """Of fewer, the transforms cost what they save; more were not measured."""
-_LEAST_CHANNELS_HERE = 256
-"""The transforms cost more here than in NNPACK: of 128 channels the direct sum is faster."""
 _LEAST_SIDE = 32
 _LEAST_SIDE_FOR_NNPACK = 64
-_IN_CACHE = 2 << 20  # numbers to transform at a time
+_AT_A_TIME = 8 << 20  # numbers to transform; of fewer, the weights would be read too often
 
 
 class WinogradConv2d(nn.Conv2d):
@@ -62,12 +64,10 @@ class WinogradConv2d(nn.Conv2d):
         """See ``nn.Conv2d``."""
         if not _is_worthwhile(self, input):
             return super().forward(input)
-        # Asked each time: torch readies NNPACK when it is asked.
-        if min(input.shape[-2:]) >= _LEAST_SIDE_FOR_NNPACK and torch._nnpack_available():
+        suits_nnpack = input.is_contiguous() and min(input.shape[-2:]) >= _LEAST_SIDE_FOR_NNPACK
+        if suits_nnpack and torch._nnpack_available():  # asked each time: torch readies it then
             weight = self.laid_out.get([self.weight], lambda: self.weight.contiguous())
             return _convolve_by_nnpack(input, weight, self.bias)
-        if self.in_channels < _LEAST_CHANNELS_HERE:
-            return super().forward(input)
         weight = self.transformed.get([self.weight], lambda: _transformed(self.weight))
         return _convolve(input, weight, cast(Tensor, self.bias))
 
@@ -98,15 +98,10 @@ def _is_worthwhile(layer: nn.Conv2d, sample: Tensor) -> bool:
 
 
 def _convolve_by_nnpack(sample: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Convolve, keeping the layout: a sum of two layouts costs a CPU as much as a convolution."""
-    layout = torch.contiguous_format
-    if sample.is_contiguous(memory_format=torch.channels_last):
-        layout = torch.channels_last
     # What torch itself convolves with on phones; it has no public name. It takes several photos at once, but
-    # then holds all their tiles.
+    # then holds all their tiles, and is three times as slow.
     results = [torch._nnpack_spatial_convolution(photo[None], weight, bias, 1, 1) for photo in sample]
-    result = results[0] if len(results) == 1 else torch.cat(results)
-    return result.contiguous(memory_format=layout)
+    return results[0] if len(results) == 1 else torch.cat(results)
 
 
 def _transformed(weight: Tensor) -> Tensor:
@@ -122,26 +117,30 @@ def _convolve(sample: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     margins = (0, 0, 1, 1 + across * _STEP - width, 1, 1 + down * _STEP - height)
     padded = F.pad(sample.permute(0, 2, 3, 1), margins).contiguous()
     result = sample.new_empty(count, down, _STEP, across, _STEP, weight.shape[2])
-    rows = max(1, _IN_CACHE // (len(weight) * across * max(weight.shape[1:])))
-    for photo, tiles in zip(padded, result, strict=True):
+    rows = max(1, _AT_A_TIME // (len(weight) * across * max(weight.shape[1:])))
+    photos = max(1, rows // down)
+    for start in range(0, count, photos):
+        of_photos = slice(start, start + photos)
         for first in range(0, down, rows):
-            _convolve_rows(photo[_STEP * first :], weight, tiles[first : first + rows])
+            of_rows = slice(first, first + rows)
+            _convolve_rows(padded[of_photos, _STEP * first :], weight, result[of_photos, of_rows])
     cropped = result.view(count, down * _STEP, across * _STEP, -1)[:, :height, :width]
     return cropped.add_(bias).permute(0, 3, 1, 2)
 
 
-def _convolve_rows(photo: Tensor, weight: Tensor, result: Tensor) -> None:
-    """Fill rows of tiles (rows, 4, across, 4, O) from what lies under them in (height, width, C)."""
-    rows, _, across, _, _ = result.shape
-    channels = photo.shape[2]
-    down, right, _ = photo.stride()
-    tiles = photo.as_strided(
-        (_TILE, _TILE, rows, across, channels), (down, right, _STEP * down, _STEP * right, 1)
+def _convolve_rows(sample: Tensor, weight: Tensor, result: Tensor) -> None:
+    """Fill rows of tiles (N, rows, 4, across, 4, O) from what lies under them in (N, height, width, C)."""
+    photos, rows, _, across, _, _ = result.shape
+    channels = sample.shape[3]
+    photo, down, right, _ = sample.stride()
+    tiles = sample.as_strided(
+        (_TILE, _TILE, photos, rows, across, channels),
+        (down, right, photo, _STEP * down, _STEP * right, 1),
     )
     places = _by_place(_INPUT) @ tiles.reshape(_TILE**2, -1)
-    products = torch.bmm(places.view(_TILE**2, rows * across, channels), weight)
-    back = (_by_place(_OUTPUT) @ products.view(_TILE**2, -1)).view(_STEP, _STEP, rows, across, -1)
-    result.copy_(back.permute(2, 0, 3, 1, 4))
+    products = torch.bmm(places.view(_TILE**2, photos * rows * across, channels), weight)
+    back = (_by_place(_OUTPUT) @ products.view(_TILE**2, -1)).view(_STEP, _STEP, photos, rows, across, -1)
+    result.copy_(back.permute(2, 3, 0, 4, 1, 5))
 
 
 def _by_place(matrix: tuple[tuple[float, ...], ...]) -> Tensor:

@@ -103,6 +103,31 @@ def test_torch_on_a_cpu_keeps_freed_memory_for_the_next_photo(monkeypatch):
     assert asked
 
 
+@pytest.mark.parametrize(("wanted", "expected"), [("", "passive"), ("active", "active")])
+def test_threads_of_torch_are_told_to_sleep_before_it_is_imported(wanted, expected, tmp_path):
+    code = """
+import os, sys
+
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("pyiqa", "torch"):
+            print(os.environ["OMP_WAIT_POLICY"])
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, NoTorch())
+from dpiqa_desktop.engine.backends import create_backend
+from dpiqa_plugin.errors import MissingExtraError
+
+if not os.environ["OMP_WAIT_POLICY"]:
+    del os.environ["OMP_WAIT_POLICY"]
+try:
+    create_backend("dpiqa", "cpu", "torch")
+except MissingExtraError:
+    pass
+"""
+    assert output_of(code, tmp_path, OMP_WAIT_POLICY=wanted) == expected
+
+
 def test_onnx_runtime_scores_as_openvino_does(openvino, photos):
     onnxruntime = pytest.importorskip("onnxruntime")
     session = onnxruntime.InferenceSession(ONNX, providers=["CPUExecutionProvider"])

@@ -120,9 +120,12 @@ def test_what_all_features_pass_through_stays_exact_on_a_cpu(teacher):
     }
     assert not any(part in name for part in passed for name in rounded)
     assert {".".join(name.split(".")[:2]) for name in rounded} == {
-        *("down_blocks.2", "down_blocks.3", "mid_block.attentions", "mid_block.resnets"),
+        *("down_blocks.1", "down_blocks.2", "down_blocks.3", "mid_block.attentions", "mid_block.resnets"),
         *("up_blocks.0", "up_blocks.1", "up_blocks.2", "up_blocks.3"),
     }
+    adapter = teacher.img_adapter.named_parameters()
+    rounded = {name for name, parameter in adapter if parameter.dtype == torch.bfloat16}
+    assert {".".join(name.split(".")[:2]) for name in rounded} == {"body.2", "body.3"}
 
 
 def test_other_types_are_refused(teacher):

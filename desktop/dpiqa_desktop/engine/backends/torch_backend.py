@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -50,6 +51,9 @@ class TorchBackend:
     """
 
     def __init__(self, metric: str, device: str) -> None:
+        # Threads of torch that wait by spinning take the cores from OpenVINO's, which the teacher's attention
+        # runs on. Read when torch is imported.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         try:
             import pyiqa
             import torch
