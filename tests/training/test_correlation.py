@@ -86,7 +86,11 @@ def test_a_fit_does_not_depend_on_the_unit_of_the_scores():
     assert rescaled.srcc == pytest.approx(-once.srcc)
 
 
-@pytest.mark.parametrize("bend", [lambda x: x, np.exp, lambda x: -np.exp(-2 * x), np.sign], ids=str)
+@pytest.mark.parametrize(
+    "bend",
+    [lambda x: x, np.exp, lambda x: -np.exp(-2 * x), np.sign],
+    ids=["line", "exp", "saturation", "step"],
+)
 @pytest.mark.parametrize("seed", range(5))
 def test_a_fit_is_no_worse_than_a_straight_line(seed, bend):
     rng = np.random.default_rng(seed)
