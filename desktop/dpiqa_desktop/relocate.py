@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from dpiqa_desktop import placing
 from dpiqa_desktop.engine.companions import composed, ending, is_photo, stem
 from dpiqa_desktop.journal import Entry, Journal, State
-from dpiqa_desktop.metadata.targets import Listing, name_of_all
+from dpiqa_desktop.metadata.targets import Listing, name_of_all, newcomer
 from dpiqa_desktop.organise import NotDone, Operation, Plan, PlannedPhoto, next_free
 from dpiqa_desktop.placing import GoneError, NameTakenError, PlacingError, StaysError, Step
 from dpiqa_desktop.process_lock import LockError, writing_alone
@@ -140,15 +140,17 @@ def _check_nothing_came_to(photo: PlannedPhoto, listing: Listing) -> None:
     """Raise PlacingError if a file belongs to the photo that is not in its plan: it would be left behind."""
     sources = [operation.source for operation in photo.operations]
     asked = next(filter(is_photo, sources), sources[0])
-    planned = {composed(os.path.basename(source)) for source in sources}
-    for name in _files_now(asked, listing):
-        if composed(name) not in planned and os.path.isfile(os.path.join(os.path.dirname(asked), name)):
-            raise PlacingError(asked, f"stays, as {name} has come to it since this was planned; try again")
+    with _listed(asked):
+        name = newcomer(asked, sources, listing)
+    if name is not None:
+        raise PlacingError(asked, f"stays, as {name} has come to it since this was planned; try again")
 
 
-def _files_now(photo: str, listing: Listing) -> list[str]:
+@contextlib.contextmanager
+def _listed(photo: str) -> Iterator[None]:
+    """Make an error of listing a photo's folder a PlacingError."""
     try:
-        return listing.files_now(photo)
+        yield
     except OSError as error:
         raise PlacingError(photo, f"is in a folder that cannot be listed: {error.strerror}") from error
 
@@ -337,7 +339,9 @@ def _check_nothing_came(entry: Entry, listing: Listing) -> None:
     step = next((step for step in entry.steps if is_photo(step.target)), entry.steps[0])
     folder, photo = os.path.split(step.target)
     put = {composed(os.path.basename(step.target)) for step in entry.steps}
-    for name in _files_now(step.target, listing):
+    with _listed(step.target):
+        names = listing.files_now(step.target)
+    for name in names:
         path = os.path.join(folder, name)
         if composed(name) in put or not os.path.lexists(path):
             continue

@@ -18,6 +18,8 @@ from dpiqa_desktop.gui.bridge import Ready
 from dpiqa_desktop.gui.export import CsvExport, copy_picks_dialog, move_rejects_dialog
 from dpiqa_desktop.gui.photo_item import PhotoItem
 from dpiqa_desktop.gui.trash import trash_dialog
+from dpiqa_desktop.metadata.targets import names_to_lock
+from dpiqa_desktop.process_lock import writing_alone
 
 READY = Ready("dpiqa_lite", "on the processor", "dpiqa_lite-6f6364567c73", False, (0.0, 1.0))
 REJECTED, PICKED = Mark(flag="rejected"), Mark(flag="picked")
@@ -408,6 +410,26 @@ def test_a_trash_that_was_emptied_is_told(qtbot, shoot, shown, trash):
     click(qtbot, dialog.back_button)
     wait_for(qtbot, dialog, "taken back")
     assert "not in the trash" in rows(dialog)[0].text
+
+
+def test_a_reject_stays_to_which_a_sidecar_came_while_others_went(shoot, shown, trash):
+    steps = shown(trash_dialog(items_in(shoot, IMG_2=REJECTED, IMG_3=REJECTED))).task.carry_out(lambda: False)
+    next(steps)
+    (shoot / "IMG_3.xmp").write_bytes(b"edits")
+    (row,) = next(steps)
+    assert row.kind == "failed"
+    assert "IMG_3.xmp has come to it" in row.text
+    assert names(shoot) == ["IMG_1.CR2", "IMG_1.jpg", "IMG_1.xmp", "IMG_3.jpg", "IMG_3.xmp"]
+
+
+def test_a_reject_that_is_being_written_is_thrown_away_after_that(qtbot, shoot, shown, trash):
+    dialog = shown(trash_dialog(items_in(shoot, IMG_2=REJECTED)))
+    with writing_alone(*names_to_lock(str(shoot / "IMG_2.jpg"))):
+        click(qtbot, dialog.do_button)
+        qtbot.wait(300)
+        assert "IMG_2.jpg" in names(shoot)
+    wait_for(qtbot, dialog, "done")
+    assert "IMG_2.jpg" not in names(shoot)
 
 
 def test_escape_throws_nothing_away(qtbot, shoot, shown):

@@ -10,6 +10,7 @@ from itertools import takewhile
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
+from dpiqa_desktop.engine.marks import Marks
 from dpiqa_desktop.engine.photos_together import Families, spoken_for, together
 from dpiqa_desktop.gui.counted import files, photos
 from dpiqa_desktop.gui.file_work import Stopped
@@ -23,7 +24,9 @@ from dpiqa_desktop.gui.kept_marks import (
 from dpiqa_desktop.gui.outcome_table import Row, shown
 from dpiqa_desktop.gui.photo_item import Mark, PhotoItem
 from dpiqa_desktop.gui.work_dialog import Counts, Steps, WorkDialog
+from dpiqa_desktop.metadata.targets import Listing, name_of_all, newcomer
 from dpiqa_desktop.placing import PlacingError
+from dpiqa_desktop.process_lock import LockError, writing_alone
 from dpiqa_desktop.trash_can import CAN_GIVE_BACK, Thrown, give_back, throw_away
 from dpiqa_plugin.errors import StoreError
 
@@ -68,18 +71,35 @@ class _Trashing(QObject):
             yield [Row("change", member, self._what(path, member)) for member in members]
 
     def carry_out(self, stopped: Stopped) -> Steps:
+        listing = Listing()
         with kept_marks() as marks:
             for path, members in takewhile(lambda _: not stopped(), self._families.items()):
-                # At its turn: another program may replace a photo while others go.
-                items = [self._items[member] for member in members if member in self._items]
-                unflagged = standing(items, "rejected", marks).unflagged
-                if unflagged:
-                    yield no_longer_rows(path, unflagged[0])
-                    continue
-                rows = self._throw_away(path, members)
+                try:
+                    # Or what our writers write for it would stay behind.
+                    with writing_alone(*(name_of_all(member) for member in members)):
+                        rows = self._throw_away_at_its_turn(path, members, marks, listing)
+                except LockError as error:
+                    rows = [Row("failed", path, str(error))]
                 with contextlib.suppress(StoreError):  # then they are outdated, should their names come back
                     self._marks |= marks.forget(row.path for row in rows if row.gone)
                 yield rows
+
+    def _throw_away_at_its_turn(
+        self, path: str, members: Sequence[str], marks: Marks, listing: Listing
+    ) -> list[Row]:
+        # Another program may replace a photo while others go, or write a sidecar for it.
+        items = [self._items[member] for member in members if member in self._items]
+        unflagged = standing(items, "rejected", marks).unflagged
+        if unflagged:
+            return no_longer_rows(path, unflagged[0])
+        try:
+            name = newcomer(path, members, listing)
+        except OSError as error:
+            return [Row("failed", path, error.strerror or str(error))]
+        if name is not None:
+            text = self.tr("stays, as {name} has come to it since this was planned; try again")
+            return [Row("failed", path, text.format(name=shown(name)))]
+        return self._throw_away(path, members)
 
     def _throw_away(self, path: str, members: Sequence[str]) -> list[Row]:
         rows: list[Row] = []

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from dpiqa_desktop.engine.companions import companions, group_by_photo, is_photo, stem
+from dpiqa_desktop.engine.companions import companions, composed, group_by_photo, is_photo, stem
 from dpiqa_desktop.metadata import sidecar
 from dpiqa_desktop.metadata.embedded import UnsafeError
 from dpiqa_desktop.metadata.file_change import Decide, FileChange, embedded_change, sidecar_change
@@ -156,6 +156,20 @@ class _Folder:
     @cached_property
     def _by_stem(self) -> dict[str, tuple[str, ...]]:
         return group_by_photo(self._names)
+
+
+def newcomer(photo: str, known: Iterable[str], listing: Listing) -> str | None:
+    """The name of a file that belongs to a photo and is not among ``known``, the paths of its files.
+
+    Raises:
+        OSError: its folder cannot be listed.
+    """
+    names = {composed(os.path.basename(path)) for path in known}
+    folder = os.path.dirname(photo)
+    for name in listing.files_now(photo):
+        if composed(name) not in names and os.path.isfile(os.path.join(folder, name)):
+            return name
+    return None
 
 
 def names_to_lock(photo: str) -> set[str]:
