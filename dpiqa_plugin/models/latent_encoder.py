@@ -74,7 +74,7 @@ def _attended(attention: Any, sample: Tensor, in_bfloat16: bool) -> Tensor:
 
 
 def _convolve_in_layout(layer: nn.Conv2d, sample: Tensor) -> Tensor:
-    """Give what ``layer`` would, in the layout that `winograd` convolves large maps in without a copy.
+    """Give what ``layer`` would, in the layout in which `winograd` leaves large maps to NNPACK.
 
     torch gives it in the weights' layout or the sample's, and to copy a large map costs as much as to
     convolve it.

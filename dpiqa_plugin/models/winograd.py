@@ -1,10 +1,10 @@
 """3 x 3 convolutions in float32 with a fourth or fifth of the multiplications, on CPUs without gradients.
 
 Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv 1509.09308. F(4x4, 3x3) is done
-here, on photos that lie with their channels last: tiles of 6 x 6 positions are transformed, multiplied by
-transformed weights, and transformed back to 4 x 4 results, with an error of 2e-6 of the result's deviation.
-Large maps whose positions lie together go to NNPACK, where torch was built with it (not on Windows):
-F(6x6, 3x3), error 5e-6. The direct sum's error is 1e-6.
+here: tiles of 6 x 6 positions are transformed, multiplied by transformed weights, and transformed back to
+4 x 4 results, whose channels lie last; error 2e-6 of the result's deviation. The transformed weights, four
+times as many, are kept. Large maps whose positions lie together go to NNPACK, where torch was built with it
+(not on Windows): F(6x6, 3x3), error 5e-6. The direct sum's error is 1e-6.
 
 Milliseconds on two cores with AVX-512, in the layout that the way likes best:
 
@@ -15,7 +15,7 @@ Milliseconds on two cores with AVX-512, in the layout that the way likes best:
     2048 > 512   64 x 64      400        200         145      136
     640          32 x 32       34         17          15        -
 
-A sum of two layouts costs as much as a convolution, so that each photo stays in the one that it comes in.
+To change a large map's layout costs as much as to convolve it, so that none is changed for NNPACK.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from dpiqa_plugin.models.winograd import WinogradConv2d, shorten
 # By its name the module may be another by now: tests that import anew leave another behind.
 OF_THE_LAYER = WinogradConv2d.forward.__globals__
 HERE, BY_NNPACK = "_convolve", "_convolve_by_nnpack"
-SIDES = [32, 64]
-"""Of maps that are convolved here and, where their positions lie together, by NNPACK."""
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
+KINDS = [(32, torch.contiguous_format), (64, torch.contiguous_format), (64, torch.channels_last)]
+"""Sides and layouts of maps: the second is for NNPACK."""
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def ways(monkeypatch):
     return taken
 
 
-def sample(*shape):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(1))
+def sample(*shape, layout=torch.contiguous_format):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(memory_format=layout)
 
 
 def direct(layer, features):
@@ -55,7 +55,7 @@ def direct(layer, features):
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 @torch.no_grad()
 def test_it_gives_the_convolution(size, layout, layer, ways):
-    features = sample(2, 256, *size).to(memory_format=layout)
+    features = sample(2, 256, *size, layout=layout)
     torch.testing.assert_close(layer(features), direct(layer, features), rtol=0, atol=1e-4)
     assert ways == [HERE]
 
@@ -64,12 +64,14 @@ def test_it_gives_the_convolution(size, layout, layer, ways):
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 @torch.no_grad()
 def test_large_maps_whose_positions_lie_together_give_it_by_nnpack(size, layout, layer, ways):
-    features = sample(2, 256, *size).to(memory_format=layout)
+    features = sample(2, 256, *size, layout=layout)
     result = layer(features)
     torch.testing.assert_close(result, direct(layer, features), rtol=0, atol=1e-4)
     by_nnpack = layout == torch.contiguous_format and torch._nnpack_available()
     assert ways == [BY_NNPACK if by_nnpack else HERE]
-    assert result.is_contiguous() == by_nnpack
+    if by_nnpack or size == (64, 64):  # else a part of whole tiles
+        expected = torch.contiguous_format if by_nnpack else torch.channels_last
+        assert result.is_contiguous(memory_format=expected)
 
 
 @torch.no_grad()
@@ -96,12 +98,12 @@ def test_it_leaves_its_input_as_it_was(layer):
     assert torch.equal(features, before)
 
 
-@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize(("side", "layout"), KINDS, ids=str)
 @torch.no_grad()
-def test_other_weights_are_noticed(side, layer):
-    layer(sample(1, 256, side, side))
+def test_other_weights_are_noticed(side, layout, layer):
+    layer(sample(1, 256, side, side, layout=layout))
     layer.weight.mul_(2)
-    features = sample(1, 256, side, side)
+    features = sample(1, 256, side, side, layout=layout)
     torch.testing.assert_close(layer(features), direct(layer, features), rtol=0, atol=2e-4)
     other = copy.deepcopy(layer)
     other.weight.mul_(2)
@@ -109,9 +111,9 @@ def test_other_weights_are_noticed(side, layer):
     torch.testing.assert_close(layer(features), direct(layer, features), rtol=0, atol=2e-4)
 
 
-@pytest.mark.parametrize("side", SIDES)
-def test_gradients_go_the_long_way(side, layer, ways):
-    features = sample(1, 256, side, side).requires_grad_()
+@pytest.mark.parametrize(("side", "layout"), KINDS, ids=str)
+def test_gradients_go_the_long_way(side, layout, layer, ways):
+    features = sample(1, 256, side, side, layout=layout).requires_grad_()
     layer(features).sum().backward()
     layer.requires_grad_(True)
     layer(features.detach()).sum().backward()
@@ -120,14 +122,24 @@ def test_gradients_go_the_long_way(side, layer, ways):
     assert not ways
 
 
-@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize(("side", "layout"), KINDS, ids=str)
 @torch.no_grad()
-def test_small_maps_half_precision_and_autocast_go_the_long_way(side, layer, ways):
-    layer(sample(1, 256, 31, side))
+def test_small_maps_half_precision_and_autocast_go_the_long_way(side, layout, layer, ways):
+    layer(sample(1, 256, 31, side, layout=layout))
     with torch.autocast("cpu", torch.bfloat16):
-        layer(sample(1, 256, side, side))
-    layer.bfloat16()(sample(1, 256, side, side).bfloat16())
+        layer(sample(1, 256, side, side, layout=layout))
+    layer.bfloat16()(sample(1, 256, side, side, layout=layout).bfloat16())
     assert not ways
+
+
+@pytest.mark.parametrize(("side", "layout"), KINDS, ids=str)
+@torch.no_grad()
+def test_the_fewest_channels(side, layout, ways):
+    few = nn.Conv2d(128, 128, 3, padding=1)
+    shorten(few)
+    features = sample(1, 128, side, side, layout=layout)
+    torch.testing.assert_close(few(features), direct(few, features), rtol=0, atol=1e-4)
+    assert len(ways) == 1
 
 
 @pytest.mark.parametrize(
