@@ -1,6 +1,6 @@
 """How fast the teacher is, and how far from exact, in one run on the machine at hand.
 
-    OMP_WAIT_POLICY=passive python benchmarks/teacher.py --student --count 12  # 2 cores: 13 minutes, 13 GB
+    OMP_WAIT_POLICY=passive python benchmarks/teacher.py --student --count 12  # 2 cores: 14 minutes, 13 GB
     python benchmarks/teacher.py --weights koniq --photos FOLDER --count 20 --repeat 3
 
 Three ways through the same weights: a plain forward (float32, eager, nothing kept from photo to

@@ -5,14 +5,14 @@ Milliseconds on two cores with AVX-512 BF16, the flash attention of torch 2.14 b
     heads   queries   keys   width   torch, float32   torch, bfloat16   OpenVINO, bfloat16
     8        4096     4096     40         192              209                 100
     8        4096     1485     40          72               71                  36
-    8        1024     1485     80          30               31                  15
-    8        1024     1024     80          17               17                   9
     1        4096     4096    512         185              180                  90
+
+Of the U-Net's it is part of their `sublayers`; the last row is the VAE's.
 """
 
 from __future__ import annotations
 
-import functools
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -20,9 +20,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dpiqa_plugin.models.inference import is_plain_inference
+from dpiqa_plugin.models.programs import attended, compile_program, run_program
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, in_bfloat16: bool) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, in_bfloat16: bool = False) -> Tensor:
     """Attend by each head on its own.
 
     Args:
@@ -39,42 +40,15 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, in_bfloat16: b
     if in_bfloat16 and is_plain_inference(query, key, value):
         return _attend_by_openvino(query, key, value, heads)
     by_head = [each.view(*each.shape[:2], heads, -1).transpose(1, 2) for each in (query, key, value)]
-    attended = F.scaled_dot_product_attention(by_head[0], by_head[1], by_head[2])
-    return attended.transpose(1, 2).flatten(2)
+    by_heads = F.scaled_dot_product_attention(by_head[0], by_head[1], by_head[2])
+    return by_heads.transpose(1, 2).flatten(2)
 
 
 def _attend_by_openvino(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-    from dpiqa_plugin.unwatched_openvino import openvino
-
-    photos, queries, channels = query.shape
-    model = _model(heads, queries, key.shape[1], channels, torch.get_num_threads())
-    request = model.create_infer_request()  # of its own: calls may come from several threads
-    results = query.new_empty(photos, queries, channels)
-    for of_photo in zip(query, key, value, results, strict=True):
-        *inputs, output = (
-            openvino.Tensor(each[None].contiguous().numpy(), shared_memory=True) for each in of_photo
-        )
-        request.set_output_tensor(output)
-        request.infer(inputs)
-    return results
+    shapes = tuple(each.shape[1:] for each in (query, key, value))
+    return run_program(_program(heads, shapes, torch.get_num_threads()), query, key, value)
 
 
-@functools.cache
-def _model(heads: int, queries: int, keys: int, channels: int, threads: int) -> Any:
-    """Compile attention for one shape: a teacher has nine, and a fixed one costs less than any."""
-    from dpiqa_plugin.unwatched_openvino import openvino
-
-    # In OpenVINO 2024 it has but the second name, in 2026 but the first.
-    ops = openvino.opset13 if hasattr(openvino, "opset13") else openvino.runtime.opset13
-    inputs = [ops.parameter([1, length, channels], openvino.Type.f32) for length in (queries, keys, keys)]
-    # 0: as it is; -1: what is left.
-    by_head = [ops.transpose(ops.reshape(each, [0, 0, heads, -1], True), [0, 2, 1, 3]) for each in inputs]
-    attended = ops.transpose(ops.scaled_dot_product_attention(*by_head, causal=False), [0, 2, 1, 3])
-    settings = {
-        "INFERENCE_PRECISION_HINT": "bf16",
-        "INFERENCE_NUM_THREADS": threads,
-        "ENABLE_CPU_PINNING": False,  # they share the cores with torch's
-    }
-    return openvino.Core().compile_model(
-        openvino.Model([ops.reshape(attended, [0, 0, -1], True)], inputs), "CPU", settings
-    )
+@cache
+def _program(heads: int, shapes: tuple[tuple[int, ...], ...], threads: int) -> Any:
+    return compile_program(partial(attended, heads=heads), shapes, threads)

@@ -78,6 +78,10 @@ class QualityFeatureDecoder(nn.Module):
         hidden = F.relu(self.fc2(F.relu(self.fc1(quality_map.flatten(1)))))
         return QualityPrediction(score_of(hidden, self.fc3), quality_map)
 
+    def of_small_maps(self) -> list[nn.Module]:
+        """Convolutions of up blocks 0 and 1, whose results are resized."""
+        return [self.conv3, self.conv4]
+
     def before_the_score(self) -> list[nn.Module]:
         """All that run up to the map; the three linear layers after it make a single number of it."""
         convolutions = [self.conv1, self.conv2, self.conv3, self.conv4, self.fuse_conv]
@@ -99,12 +103,13 @@ def _convolve_resized(conv: nn.Conv2d, features: Tensor, size: int) -> Tensor:
     A resize mixes positions and a tap of the convolution mixes channels, so either may come first. The taps
     are applied to the small map: of 16 x 16 positions to 64 x 64 that is a sixteenth of the multiplications.
     """
+    result_type = torch.promote_types(features.dtype, conv.weight.dtype)
     features = features.to(conv.weight.dtype)
     if features.shape[-1] == size:
-        convolved: Tensor = conv(features)
+        convolved: Tensor = conv(features).to(result_type)
         return convolved
     taps = conv.weight.permute(0, 2, 3, 1).flatten(0, 2)[:, :, None, None]  # no copy in channels_last
-    mixed = F.conv2d(features, taps)
+    mixed = F.conv2d(features, taps).to(result_type)
     mixed = mixed.view(len(mixed), conv.out_channels, *conv.kernel_size, *mixed.shape[2:])
     resize = _resizes(features.shape[-1], size).to(mixed)
     assert conv.bias is not None

@@ -36,7 +36,7 @@ class Kept(Generic[Result]):
         if torch.compiler.is_compiling():
             return compute()
         if any(source.requires_grad or source.is_inference() for source in sources):
-            self._forget()
+            self.forget()
             return compute()
         state = _state(sources)
         if self._result is None or state != self._state:
@@ -52,7 +52,8 @@ class Kept(Generic[Result]):
         """A copy starts with nothing."""
         return Kept, ()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Give the result's memory back."""
         self._result = None
         self._state = ()
         self._sources = []

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dpiqa_plugin.models.winograd import WinogradConv2d
+
 _TENSOR_CORES = (7, 0)  # compute capability; before it float16 is slow
 
 
@@ -40,13 +42,11 @@ def _cpu_type(capabilities: Mapping[str, Any]) -> torch.dtype:
 
 
 def multiply_in_bfloat16(layers: Iterable[nn.Module]) -> None:
-    """Let convolutions and linear layers take float32, multiply in bfloat16 and give float32.
-
-    For those of modules whose forward is another library's.
-    """
+    """Let convolutions and linear layers take float32, multiply in bfloat16 and give float32."""
     for layer in layers:
         layer.to(torch.bfloat16)
-        if _to_bfloat16 not in layer._forward_pre_hooks.values():
+        converts_itself = isinstance(layer, WinogradConv2d)
+        if not converts_itself and _to_bfloat16 not in layer._forward_pre_hooks.values():
             layer.register_forward_pre_hook(_to_bfloat16)
             layer.register_forward_hook(_to_float32)
 

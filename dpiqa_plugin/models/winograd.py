@@ -1,5 +1,7 @@
 """3 x 3 convolutions in float32 with a fourth or fifth of the multiplications, on CPUs without gradients.
 
+(Those whose weights are in bfloat16 are left to `programs`.)
+
 Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv 1509.09308. F(4x4, 3x3) is done
 here: tiles of 6 x 6 positions are transformed, multiplied by transformed weights, and transformed back to
 4 x 4 results, whose channels lie last; error 2e-6 of the result's deviation. The transformed weights, four
@@ -20,6 +22,7 @@ To change a large map's layout costs as much as to convolve it, so that none is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -28,6 +31,7 @@ from torch import Tensor, nn
 
 from dpiqa_plugin.models.inference import is_plain_inference
 from dpiqa_plugin.models.kept import Kept
+from dpiqa_plugin.models.programs import Node, Programs, convolved
 
 _TILE, _STEP = 6, 4
 _INPUT = (
@@ -55,13 +59,21 @@ _AT_A_TIME = 8 << 20  # numbers to transform; of fewer, the weights would be rea
 
 
 class WinogradConv2d(nn.Conv2d):
-    """A convolution that takes the short way where there is one; its transformed weights are kept."""
+    """A convolution that takes the short way where there is one; its transformed weights are kept.
+
+    With weights in bfloat16 it takes and gives float32, too, and multiplies in bfloat16.
+    """
 
     transformed: Kept[Tensor]
     laid_out: Kept[Tensor]
+    programs: Programs
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # its name in torch
         """See ``nn.Conv2d``."""
+        if self.programs.may_run([self], input):
+            return self.programs.run(_as_program, [self], input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        if self.weight.dtype == torch.bfloat16 and input.dtype == torch.float32:
+            return super().forward(input.bfloat16()).float()
         if not _is_worthwhile(self, input):
             return super().forward(input)
         suits_nnpack = input.is_contiguous() and min(input.shape[-2:]) >= _LEAST_SIDE_FOR_NNPACK
@@ -79,6 +91,7 @@ def shorten(part: nn.Module) -> None:
             layer.__class__ = WinogradConv2d  # in place: parameters, names and hooks stay
             cast(WinogradConv2d, layer).transformed = Kept()
             cast(WinogradConv2d, layer).laid_out = Kept()
+            cast(WinogradConv2d, layer).programs = Programs()
 
 
 def _is_suited(layer: nn.Conv2d) -> bool:
@@ -95,6 +108,11 @@ def _is_suited(layer: nn.Conv2d) -> bool:
 
 def _is_worthwhile(layer: nn.Conv2d, sample: Tensor) -> bool:
     return min(sample.shape[-2:]) >= _LEAST_SIDE and is_plain_inference(sample, layer.weight)
+
+
+def _as_program(layers: Sequence[nn.Conv2d], sample: Node) -> Node:
+    (layer,) = layers
+    return convolved(layer, sample)
 
 
 def _convolve_by_nnpack(sample: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -10,7 +10,7 @@ from makers.reference_filling import fill, prompt_embeddings
 from torch import nn
 
 from dpiqa_plugin.metrics import DPIQA
-from dpiqa_plugin.models import attention, precision
+from dpiqa_plugin.models import attention, precision, programs
 from dpiqa_plugin.models.decoder import QualityFeatureDecoder
 from dpiqa_plugin.models.prediction import score_of
 from dpiqa_plugin.models.teacher import REDUCED, Teacher
@@ -94,9 +94,9 @@ def test_attention_multiplies_in_it(dtype, teacher, monkeypatch):
     seen = []
 
     def noting(way, multiplies_in):
-        def noted(query, *others):
-            seen.append(multiplies_in or query.dtype)
-            return way(query, *others)
+        def noted(first, *others):
+            seen.append(multiplies_in or first.dtype)
+            return way(first, *others)
 
         return noted
 
@@ -104,28 +104,47 @@ def test_attention_multiplies_in_it(dtype, teacher, monkeypatch):
     teacher.compute_in(dtype)
     for place, name, multiplies_in in (
         (F, "scaled_dot_product_attention", None),
-        (attention, "_attend_by_openvino", torch.bfloat16),
+        (attention, "run_program", torch.bfloat16),
+        (programs, "run_program", torch.bfloat16),
     ):
         monkeypatch.setattr(place, name, noting(getattr(place, name), multiplies_in))
     teacher(photos())
     assert set(seen) == {dtype}
-    assert len(seen) == len(teacher.unet.attn_processors) + 1  # the VAE's
+    attentions = len(teacher.unet.attn_processors) + 1  # the VAE's
+    feed_forwards = len(teacher.unet.attn_processors) // 2  # which are programs, too
+    assert len(seen) == attentions + (feed_forwards if dtype == torch.bfloat16 else 0)
 
 
 def test_what_all_features_pass_through_stays_exact_on_a_cpu(teacher):
     teacher.compute_in(torch.bfloat16)
-    passed = ("conv_in", "proj_in", "proj_out", "conv_shortcut", "samplers")
+    passed = ("conv_in", "conv_shortcut", "samplers")
+    of_small_maps = ("down_blocks.2", "down_blocks.3", "mid_block", "up_blocks.0", "up_blocks.1")
     rounded = {
         name for name, parameter in teacher.unet.named_parameters() if parameter.dtype == torch.bfloat16
     }
     assert not any(part in name for part in passed for name in rounded)
+    convolutions = {name for name in rounded if ".conv" in name or ".proj_in" in name or ".proj_out" in name}
+    assert {block for name in convolutions for block in of_small_maps if name.startswith(block)} == {
+        *of_small_maps
+    }
+    assert all(name.startswith(of_small_maps) for name in convolutions)
     assert {".".join(name.split(".")[:2]) for name in rounded} == {
-        *("down_blocks.1", "down_blocks.2", "down_blocks.3", "mid_block.attentions", "mid_block.resnets"),
+        *(
+            "down_blocks.0",
+            "down_blocks.1",
+            "down_blocks.2",
+            "down_blocks.3",
+            "mid_block.attentions",
+            "mid_block.resnets",
+        ),
         *("up_blocks.0", "up_blocks.1", "up_blocks.2", "up_blocks.3"),
     }
     adapter = teacher.img_adapter.named_parameters()
     rounded = {name for name, parameter in adapter if parameter.dtype == torch.bfloat16}
     assert {".".join(name.split(".")[:2]) for name in rounded} == {"body.2", "body.3"}
+    decoder = teacher.QFD.named_parameters()
+    rounded = {name.split(".")[0] for name, parameter in decoder if parameter.dtype == torch.bfloat16}
+    assert rounded == {"conv3", "conv4"}
 
 
 def test_other_types_are_refused(teacher):

@@ -51,7 +51,7 @@ class TorchBackend:
     """
 
     def __init__(self, metric: str, device: str) -> None:
-        # Threads of torch that wait by spinning take the cores from OpenVINO's, which the teacher's attention
+        # Threads of torch that wait by spinning take the cores from OpenVINO's, which a third of the teacher
         # runs on; torch alone is as fast so. Read when it is imported: in vain if it has been.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         try:
