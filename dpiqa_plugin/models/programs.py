@@ -43,13 +43,14 @@ class Programs:
 
     def may_run(self, layers: Sequence[nn.Module], *inputs: Tensor) -> bool:
         """Whether the weights are in bfloat16, and of float32 inputs nothing but a result is wanted."""
-        if not is_plain_inference(*inputs):
+        if torch.compiler.is_compiling():
             return False
         weights = _weights(layers)
         if not all(isinstance(weight, nn.Parameter) and weight.dtype == torch.bfloat16 for weight in weights):
             self._compiled.forget()
             return False
-        return not any(weight.requires_grad or weight.is_inference() for weight in weights)
+        may_be_kept = not any(weight.requires_grad or weight.is_inference() for weight in weights)
+        return may_be_kept and is_plain_inference(*inputs)
 
     def run(self, build: Callable[..., Node], layers: Sequence[nn.Module], *inputs: Tensor) -> Tensor:
         """Give ``build(layers, *inputs)``, always the same function, of inputs (N, ...) photo by photo."""

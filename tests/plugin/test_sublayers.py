@@ -220,11 +220,13 @@ def test_traced_programs_go_through_torch(name, rounded, runs):
     assert not runs
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
 @torch.no_grad()
-def test_back_in_float32_their_memory_is_given_back(name, rounded):
+def test_in_another_type_their_memory_is_given_back(dtype, name, rounded, monkeypatch):
     through(rounded, name, positions())
-    rounded.float()
-    through(rounded, name, positions())
+    rounded.to(dtype)
+    monkeypatch.setitem(globals(), "PAIRS", [tuple(each.to(dtype) for each in PAIRS[0])])
+    through(rounded, name, positions().to(dtype))
     programs = rounded.ff.programs if name == "ff" else rounded.get_submodule(name).processor._programs
     assert programs._compiled._result is None
     assert not programs._compiled._sources
