@@ -9,6 +9,7 @@ import torch
 from makers.reference_filling import fill, prompt_embeddings
 from PIL import Image
 
+from dpiqa_plugin.models.precision import fast_type
 from dpiqa_plugin.models.student import Student
 from dpiqa_plugin.models.teacher import Teacher, TeacherConfig
 from dpiqa_plugin.preprocess import squash
@@ -17,6 +18,8 @@ IMAGES = ("astronaut_512x512.png", "coffee_600x400.png")
 # The numbers were made with another order of sums; these are the agreements that float32 allows.
 SCORE_TOLERANCE = 1e-3
 MAP_TOLERANCE = 2e-3
+FAST_TOLERANCE = 5e-3
+"""How far ``precision="auto"`` may be from exact."""
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +97,17 @@ def test_every_key_and_shape_is_the_published_one(name, build, reference):
     unused = ("vae.decoder.", "vae.post_quant_conv.")
     assert ours == {key: shape for key, shape in published.items() if not key.startswith(unused)}
     assert math.prod(ours["fc1.weight" if name == "student" else "QFD.fc1.weight"]) == 512 * 8 * 64 * 64
+
+
+@pytest.mark.fullsize
+def test_the_fast_way_stays_near_the_reference(teacher, reference, expected, runs):
+    """Last of all: it rounds the others' teacher."""
+    fast = fast_type(torch.device("cpu"))
+    if fast == torch.float32:
+        pytest.skip("this CPU has no bfloat16")
+    teacher.requires_grad_(False).to(memory_format=torch.channels_last).compute_in(fast)
+    for image in IMAGES:
+        with torch.inference_mode():
+            score = teacher(photo(reference / image)).score.item()
+        assert score == pytest.approx(expected[f"teacher/{image}"], abs=FAST_TOLERANCE)
+    assert runs
