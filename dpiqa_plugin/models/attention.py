@@ -40,8 +40,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, in_bfloat16: b
     if in_bfloat16 and is_plain_inference(query, key, value):
         return _attend_by_openvino(query, key, value, heads)
     by_head = [each.view(*each.shape[:2], heads, -1).transpose(1, 2) for each in (query, key, value)]
-    by_heads = F.scaled_dot_product_attention(by_head[0], by_head[1], by_head[2])
-    return by_heads.transpose(1, 2).flatten(2)
+    result = F.scaled_dot_product_attention(by_head[0], by_head[1], by_head[2])
+    return result.transpose(1, 2).flatten(2)
 
 
 def _attend_by_openvino(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:

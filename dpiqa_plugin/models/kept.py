@@ -35,7 +35,7 @@ class Kept(Generic[Result]):
         """
         if torch.compiler.is_compiling():
             return compute()
-        if any(source.requires_grad or source.is_inference() for source in sources):
+        if not may_be_kept(sources):
             self.forget()
             return compute()
         state = _state(sources)
@@ -57,6 +57,11 @@ class Kept(Generic[Result]):
         self._result = None
         self._state = ()
         self._sources = []
+
+
+def may_be_kept(sources: Sequence[Tensor]) -> bool:
+    """Whether all these count their changes, see `Kept.get`."""
+    return not any(source.requires_grad or source.is_inference() for source in sources)
 
 
 def _state(sources: Sequence[Tensor]) -> tuple[object, ...]:

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from dpiqa_plugin.models.inference import is_plain_inference
-from dpiqa_plugin.models.kept import Kept
+from dpiqa_plugin.models.kept import Kept, may_be_kept
 
 Node = Any
 """What OpenVINO's operations take and give; it declares them too loosely for a type checker."""
@@ -49,16 +49,15 @@ class Programs:
         if not all(isinstance(weight, nn.Parameter) and weight.dtype == torch.bfloat16 for weight in weights):
             self._compiled.forget()
             return False
-        may_be_kept = not any(weight.requires_grad or weight.is_inference() for weight in weights)
-        return may_be_kept and is_plain_inference(*inputs)
+        return may_be_kept(weights) and is_plain_inference(*inputs)
 
     def run(self, build: Callable[..., Node], layers: Sequence[nn.Module], *inputs: Tensor) -> Tensor:
-        """Give ``build(layers, *inputs)``, always the same function, of inputs (N, ...) photo by photo."""
+        """Give ``build(*layers, *inputs)``, always the same function, of inputs (N, ...) photo by photo."""
         weights = _weights(layers)
         compiled = self._compiled.get(weights, dict)
         shapes, threads = tuple(each.shape[1:] for each in inputs), torch.get_num_threads()
         if (shapes, threads) not in compiled:
-            program = compile_program(partial(build, layers), shapes, threads)
+            program = compile_program(partial(build, *layers), shapes, threads)
             compiled[shapes, threads] = program, [weight.detach() for weight in weights]
         program, _memory_it_shares = compiled[shapes, threads]
         return run_program(program, *inputs)

@@ -5,7 +5,6 @@ A program is run where the layers' weights are in bfloat16, on a CPU without gra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -110,17 +109,18 @@ def _ending(unet: nn.Module, end: str) -> list[Any]:
     return [module for name, module in unet.named_modules() if name.endswith(end)]
 
 
-def _self_attention(heads: int, layers: Sequence[nn.Linear], sample: Node) -> Node:
-    *into, out = layers
-    query, key, value = (projected(layer, sample) for layer in into)
+def _self_attention(
+    heads: int, to_q: nn.Linear, to_k: nn.Linear, to_v: nn.Linear, out: nn.Linear, sample: Node
+) -> Node:
+    query, key, value = (projected(layer, sample) for layer in (to_q, to_k, to_v))
     return projected(out, attended(query, key, value, heads))
 
 
-def _prompt_attention(heads: int, layers: Sequence[nn.Linear], sample: Node, key: Node, value: Node) -> Node:
-    into, out = layers
-    return projected(out, attended(projected(into, sample), key, value, heads))
+def _prompt_attention(
+    heads: int, to_q: nn.Linear, out: nn.Linear, sample: Node, key: Node, value: Node
+) -> Node:
+    return projected(out, attended(projected(to_q, sample), key, value, heads))
 
 
-def _feed_forward(layers: Sequence[nn.Linear], sample: Node) -> Node:
-    into, out = layers
+def _feed_forward(into: nn.Linear, out: nn.Linear, sample: Node) -> Node:
     return projected(out, gated(projected(into, sample)))

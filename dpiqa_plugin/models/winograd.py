@@ -22,7 +22,6 @@ To change a large map's layout costs as much as to convolve it, so that none is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -31,7 +30,7 @@ from torch import Tensor, nn
 
 from dpiqa_plugin.models.inference import is_plain_inference
 from dpiqa_plugin.models.kept import Kept
-from dpiqa_plugin.models.programs import Node, Programs, convolved
+from dpiqa_plugin.models.programs import Programs, convolved
 
 _TILE, _STEP = 6, 4
 _INPUT = (
@@ -71,7 +70,7 @@ class WinogradConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # its name in torch
         """See ``nn.Conv2d``."""
         if self.programs.may_run([self], input):
-            return self.programs.run(_as_program, [self], input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+            return self.programs.run(convolved, [self], input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         if self.weight.dtype == torch.bfloat16 and input.dtype == torch.float32:
             return super().forward(input.bfloat16()).float()
         if not _is_worthwhile(self, input):
@@ -108,11 +107,6 @@ def _is_suited(layer: nn.Conv2d) -> bool:
 
 def _is_worthwhile(layer: nn.Conv2d, sample: Tensor) -> bool:
     return min(sample.shape[-2:]) >= _LEAST_SIDE and is_plain_inference(sample, layer.weight)
-
-
-def _as_program(layers: Sequence[nn.Conv2d], sample: Node) -> Node:
-    (layer,) = layers
-    return convolved(layer, sample)
 
 
 def _convolve_by_nnpack(sample: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
