@@ -30,6 +30,7 @@ CONFIG = LiteConfig(
     ladder_sources=2,
     clean_ladders=1,
     exposure_sources=0,
+    camera_sources=0,
     ladders_per_step=1,
     ladder_weight=0.5,
     ladder_margin=0.03,

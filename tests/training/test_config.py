@@ -64,6 +64,7 @@ def test_a_wrong_recipe_is_refused(old, new, reason, tmp_path):
         (CONFIG, "ladder_sources", 0, "1 or more"),
         (CONFIG, "clean_ladders", 0, "1 or more"),
         (CONFIG, "exposure_sources", -1, "0 or more"),
+        (CONFIG, "camera_sources", -1, "0 or more"),
         (CONFIG, "ladders_per_step", 0, "1 or more"),
         (CONFIG, "warm_up_epochs", -1, "0 or more"),
         (CONFIG, "trunk_lr", -1e-4, "0 or more"),

@@ -60,6 +60,19 @@ def test_of_the_other_good_photos_as_many_as_asked_for_are_distorted_in_exposure
         assert {path for path, _ in ladders} <= {photo.path for photo in photos}
 
 
+def test_of_ordinary_photos_as_many_as_asked_for_are_distorted_in_exposure():
+    good, poor, gallery, *_ = labelled()
+    photos = [
+        replace(good, subset="ss01"),
+        replace(poor, subset="ss01"),
+        replace(gallery, subset="ss02", mos=0.3),
+    ]
+    for count, chosen in ((0, 0), (1, 1), (9, 2)):
+        ladders = choose_ladders(replace(CONFIG, camera_sources=count), [*photos, GOOD], [])[1:]
+        assert [kind for _, kind in ladders] == ["underexposure", "overexposure"][:chosen]
+        assert {path for path, _ in ladders} <= {good.path, gallery.path}
+
+
 def test_a_photo_that_cannot_be_read_is_named(tmp_path):
     photos = grey_photos(tmp_path, 40, 0.7)
     photos[1].path.write_bytes(b"no photo")

@@ -42,6 +42,7 @@ class LiteConfig:
         ladder_sources: photos of BIQ2021 that are distorted, each in one way.
         clean_ladders: in how many ways each of the other clean photos is distorted.
         exposure_sources: further photos of BIQ2021 whose exposure alone is distorted, beside all dark ones.
+        camera_sources: the same of its parts that are ordinary photos, ``ss01`` and ``ss02``.
         ladders_per_step: ladders of one clean photo and five severities beside the labelled photos of a step.
         ladder_weight: weight of their ranking loss.
         ladder_margin: by how much each rung must score below the one before.
@@ -65,6 +66,7 @@ class LiteConfig:
     ladder_sources: int
     clean_ladders: int
     exposure_sources: int
+    camera_sources: int
     ladders_per_step: int
     ladder_weight: float
     ladder_margin: float
@@ -76,7 +78,14 @@ class LiteConfig:
         _require_at_least(self, 1, "steps", "batch_size", "ladders_per_step")
         _require_at_least(self, 1, "ladder_sources", "clean_ladders")
         _require_at_least(
-            self, 0, "exposure_sources", "warm_up_epochs", "checkpoint_seconds", "trunk_lr", "weight_decay"
+            self,
+            0,
+            "exposure_sources",
+            "camera_sources",
+            "warm_up_epochs",
+            "checkpoint_seconds",
+            "trunk_lr",
+            "weight_decay",
         )
         _require_at_least(self, 0, "ss02_weight", "plcc_weight", "ladder_weight", "ladder_margin")
         _require_above_0(self, "head_lr", "warm_up_lr")

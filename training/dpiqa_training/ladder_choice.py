@@ -35,7 +35,8 @@ def choose_ladders(
         training: from those of ``ss03`` that raters found nearly faultless ``ladder_sources`` are drawn and
             distorted in one way each: other contents teach more than other faults of the same. Of those that
             they found good all dark ones, drawn before or not, and ``exposure_sources`` others are distorted
-            in exposure alone.
+            in exposure alone. So are ``camera_sources`` of ``ss01`` and ``ss02``, which nobody chose for
+            their looks and nobody edited: those of ``ss01`` that raters found good, and all of ``ss02``.
         clean: distorted in ``clean_ladders`` ways each.
 
     Raises:
@@ -46,12 +47,18 @@ def choose_ladders(
     good = [photo.path for photo in unsplash if photo.mos > _CLEAN_ABOVE]
     dark, bright = _by_luma([photo.path for photo in unsplash if photo.mos > _WELL_EXPOSED_ABOVE])
     others = sorted(set(bright) - set(good))
+    camera = [
+        photo.path
+        for photo in training
+        if photo.subset == "ss02" or (photo.subset == "ss01" and photo.mos > _WELL_EXPOSED_ABOVE)
+    ]
     ladders = [
         *_with_kinds(
             [*_drawn(good, config.ladder_sources, config.seed), *list(clean) * config.clean_ladders], _ALL
         ),
         *_with_kinds(dark, _OF_DARK),
         *_with_kinds(_drawn(others, config.exposure_sources, config.seed), _OF_OTHERS),
+        *_with_kinds(_drawn(camera, config.camera_sources, config.seed), _OF_OTHERS),
     ]
     if not ladders:
         raise UsageError(
