@@ -68,7 +68,7 @@ def train_lite(
         config: the recipe.
         training: the labelled photos; the best of them are distorted, too.
         validation: at the end the deviation is calibrated on them.
-        folder: for the checkpoint, the log and the outputs of the frozen stages, 6.5 GB for the bundled
+        folder: for the checkpoint, the log and the outputs of the frozen stages, 8.7 GB for the bundled
             weights.
         clean: more photos without faults, to be distorted.
 
