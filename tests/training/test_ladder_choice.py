@@ -60,7 +60,7 @@ def test_of_the_other_good_photos_as_many_as_asked_for_are_distorted_in_exposure
         assert {path for path, _ in ladders} <= {photo.path for photo in photos}
 
 
-def test_of_ordinary_photos_as_many_as_asked_for_are_distorted_in_exposure():
+def test_of_the_photos_not_from_unsplash_as_many_as_asked_for_are_distorted_in_exposure():
     good, poor, gallery, *_ = labelled()
     photos = [
         replace(good, subset="ss01"),
@@ -68,9 +68,10 @@ def test_of_ordinary_photos_as_many_as_asked_for_are_distorted_in_exposure():
         replace(gallery, subset="ss02", mos=0.3),
     ]
     for count, chosen in ((0, 0), (1, 1), (9, 2)):
-        ladders = choose_ladders(replace(CONFIG, camera_sources=count), [*photos, GOOD], [])[1:]
+        ladders = choose_ladders(replace(CONFIG, camera_sources=count), photos, [EXAMPLES / "nyc.jpg"])[1:]
         assert [kind for _, kind in ladders] == ["underexposure", "overexposure"][:chosen]
         assert {path for path, _ in ladders} <= {good.path, gallery.path}
+        assert len({path for path, _ in ladders}) == chosen
 
 
 def test_a_photo_that_cannot_be_read_is_named(tmp_path):
