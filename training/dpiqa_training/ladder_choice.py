@@ -35,7 +35,7 @@ def choose_ladders(
         training: from those of ``ss03`` that raters found nearly faultless ``ladder_sources`` are drawn and
             distorted in one way each: other contents teach more than other faults of the same. Of those that
             they found good all dark ones, drawn before or not, and ``exposure_sources`` others are distorted
-            in exposure alone. So are ``camera_sources`` from elsewhere than Unsplash: of those of ``ss01`` that
+            in exposure alone. So are ``camera_sources`` that are not from Unsplash: of those of ``ss01`` that
             raters found good, and of all of ``ss02``, a personal gallery.
         clean: distorted in ``clean_ladders`` ways each.
 
