@@ -77,16 +77,8 @@ class LiteConfig:
     def __post_init__(self) -> None:
         _require_at_least(self, 1, "steps", "batch_size", "ladders_per_step")
         _require_at_least(self, 1, "ladder_sources", "clean_ladders")
-        _require_at_least(
-            self,
-            0,
-            "exposure_sources",
-            "camera_sources",
-            "warm_up_epochs",
-            "checkpoint_seconds",
-            "trunk_lr",
-            "weight_decay",
-        )
+        _require_at_least(self, 0, "exposure_sources", "camera_sources", "warm_up_epochs")
+        _require_at_least(self, 0, "checkpoint_seconds", "trunk_lr", "weight_decay")
         _require_at_least(self, 0, "ss02_weight", "plcc_weight", "ladder_weight", "ladder_margin")
         _require_above_0(self, "head_lr", "warm_up_lr")
         _require_within(self, 0, 1, "warmup_fraction", "ema_decay")
