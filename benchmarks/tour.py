@@ -1,6 +1,7 @@
 """Starts the installed ``dpiqa-desktop`` on a screen of its own, drives it by keys, takes pictures of it.
 
-    apt-get install xvfb openbox xdotool imagemagick libxcb-cursor0 libxkbcommon-x11-0
+    apt-get install xvfb openbox xdotool imagemagick
+    apt-get install libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxkbcommon-x11-0
     pip install ".[desktop]" && python benchmarks/tour.py docs/images
 
 It knows of the program what a user knows: windows, keys, what is on the screen; and that scores and marks are

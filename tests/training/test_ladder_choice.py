@@ -83,5 +83,5 @@ def test_a_photo_that_cannot_be_read_is_named(tmp_path):
 
 def test_photos_of_which_none_is_fit_to_be_distorted_are_refused():
     photos = [replace(photo, subset="ss01") for photo in labelled()]
-    with pytest.raises(UsageError, match="none to distort"):
+    with pytest.raises(UsageError, match="none that the recipe distorts"):
         choose_ladders(CONFIG, photos, [])

@@ -42,7 +42,7 @@ class LiteConfig:
         ladder_sources: photos of BIQ2021 that are distorted, each in one way.
         clean_ladders: in how many ways each of the other clean photos is distorted.
         exposure_sources: further photos of BIQ2021 whose exposure alone is distorted, beside all dark ones.
-        camera_sources: photos of ``ss01`` and ``ss02`` whose exposure is distorted: not from Unsplash.
+        camera_sources: photos of ``ss01`` and ``ss02``, from cameras, whose exposure alone is distorted.
         ladders_per_step: ladders of one clean photo and five severities beside the labelled photos of a step.
         ladder_weight: weight of their ranking loss.
         ladder_margin: by how much each rung must score below the one before.

@@ -35,8 +35,8 @@ def choose_ladders(
         training: from those of ``ss03`` that raters found nearly faultless ``ladder_sources`` are drawn and
             distorted in one way each: other contents teach more than other faults of the same. Of those that
             they found good all dark ones, drawn before or not, and ``exposure_sources`` others are distorted
-            in exposure alone. So are ``camera_sources`` that are not from Unsplash: of those of ``ss01`` that
-            raters found good, and of all of ``ss02``, a personal gallery.
+            in exposure alone. So are ``camera_sources`` from cameras rather than from Unsplash: of those of
+            ``ss01`` that raters found good, and of all of ``ss02``, a personal gallery.
         clean: distorted in ``clean_ladders`` ways each.
 
     Raises:
@@ -62,8 +62,8 @@ def choose_ladders(
     ]
     if not ladders:
         raise UsageError(
-            f"no photo of ss03 has a MOS above {_CLEAN_ABOVE}, and no dark one above {_WELL_EXPOSED_ABOVE}: "
-            "there is none to distort; give some by --clean"
+            "the training photos have none that the recipe distorts: of ss03 and ss01 those with a MOS above "
+            f"{_WELL_EXPOSED_ABOVE}, of ss02 all; give some by --clean"
         )
     return ladders
 
