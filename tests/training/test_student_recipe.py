@@ -1,6 +1,8 @@
 """The student's recipe on reduced models: it learns opinion and the teacher's map, from the right views."""
 
+import gc
 import importlib
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -61,6 +63,23 @@ def test_the_teacher_looks_at_mirrored_views_only_where_they_are_trained_on(trai
     train(replace(IDLE, flips=False))
     assert len(list(tmp_path.rglob("teacher/**/*.safetensors"))) == 8
     assert not list(tmp_path.rglob("*-flipped.safetensors"))
+
+
+def test_the_teachers_memory_is_free_when_the_student_trains(train, monkeypatch):
+    make, teachers = recipe._reduced_teacher, []
+
+    def make_watched():
+        teacher = make()
+        teachers.append(weakref.ref(teacher))
+        return teacher
+
+    def fit(*_):
+        gc.collect()
+        return [teacher() for teacher in teachers]
+
+    monkeypatch.setattr(recipe, "_reduced_teacher", make_watched)
+    monkeypatch.setattr(recipe, "fit", fit)
+    assert train(IDLE) == [None]
 
 
 def test_a_teacher_from_a_file_is_asked_in_the_range_it_was_trained_in(train, photos, tmp_path, monkeypatch):

@@ -68,8 +68,15 @@ def train_student(
         DPIQAError: something that is needed is not there, or the loss diverged.
     """
     accelerator = make_accelerator(config)
-    guide = _reduced_teacher() if reduced else _teacher_of(teacher, prompts)
-    cache = _cached_predictions(guide, config, training, out, accelerator, workers)
+    cache = _cached_predictions(
+        # Held by no name: its 4 GB are free again when the student trains.
+        _reduced_teacher() if reduced else _teacher_of(teacher, prompts),
+        config,
+        training,
+        out,
+        accelerator,
+        workers,
+    )
     if accelerator.is_main_process:
         _tell_agreement(cache, training)
     student = _reduced_student() if reduced else Student()
