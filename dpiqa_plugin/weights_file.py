@@ -8,6 +8,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from dpiqa_plugin.errors import WeightsError
+
 ABOUT_KEY = "dpiqa"
 """Entry of a safetensors file's metadata in which ``dpiqa-train`` says, as JSON, what it trained and how."""
 
@@ -29,11 +31,18 @@ def is_safetensors(path: Path) -> bool:
 
 
 def about(path: Path) -> dict[str, Any]:
-    """Read what ``dpiqa-train`` says of a safetensors file in it; empty if another program wrote it."""
+    """Read what ``dpiqa-train`` says of a safetensors file in it; empty if another program wrote it.
+
+    Raises:
+        WeightsError: it is damaged.
+    """
     with path.open("rb") as file:
-        header = json.loads(file.read(_header_length(file.read(8))))
-    said: dict[str, Any] = json.loads(header.get("__metadata__", {}).get(ABOUT_KEY, "{}"))
-    return said
+        header = file.read(_header_length(file.read(8)))
+    try:
+        said = json.loads(json.loads(header).get("__metadata__", {}).get(ABOUT_KEY, "{}"))
+    except ValueError as error:
+        raise WeightsError(f"{path} does not say in JSON what it holds ({error}); get it again") from error
+    return dict(said)
 
 
 def fault(path: Path, min_size: int = 0) -> str | None:

@@ -10,7 +10,7 @@ from accelerate.state import AcceleratorState
 
 from dpiqa_plugin.models.lite import Lite
 from dpiqa_training.config import LiteConfig
-from dpiqa_training.datasets.labelled import LabelledPhoto
+from dpiqa_training.datasets import LabelledPhoto
 from dpiqa_training.recipes.lite import train_lite
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "photos"

@@ -79,6 +79,23 @@ def test_a_recipe_that_is_not_there_is_bad_usage(koniq, tmp_path, capsys):
     assert "no.toml" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("model", ["teacher", "student", "lite"])
+def test_an_out_that_is_a_file_is_bad_usage(model, koniq, tmp_path, capsys):
+    (tmp_path / "out").write_text("mine")
+    data = ["--data", str(save_tiny_biq2021(tmp_path / "biq2021"))]
+    options = [model, *data] if model == "lite" else command(model, koniq, tmp_path, "--reduced")
+    assert main([*options, "--out", str(tmp_path / "out")]) == 2
+    assert f"--out: {tmp_path / 'out'} cannot be made a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("workers", ["-1", "many"])
+def test_a_number_of_processes_that_is_none_is_bad_usage(workers, koniq, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(command("teacher", koniq, tmp_path, "--workers", workers))
+    assert ended.value.code == 2
+    assert "--workers: must be a number, 0 or above" in capsys.readouterr().err
+
+
 def test_what_cannot_be_parsed_is_bad_usage(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["teacher", "--dataset", "unheard-of"])

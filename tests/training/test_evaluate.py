@@ -15,7 +15,14 @@ from safetensors.torch import save_file
 from scipy import stats
 from subjects import make_subject
 
-from dpiqa_plugin.errors import DPIQAError, MetricError, PhotoError, ReportError, UsageError
+from dpiqa_plugin.errors import (
+    DPIQAError,
+    MetricError,
+    PhotoError,
+    ReportError,
+    UsageError,
+    WeightsError,
+)
 from dpiqa_plugin.models.lite import BUNDLED_WEIGHTS
 from dpiqa_plugin.preprocess import squash
 from dpiqa_plugin.weights_file import ABOUT_KEY
@@ -29,6 +36,7 @@ from dpiqa_training.evaluate import evaluate
 from dpiqa_training.evaluation_report import report, write_report
 from dpiqa_training.scorers import metric_scorer, weights_scorer
 from dpiqa_training.severity_ladders import find_clean_photos, rank_ladders
+from dpiqa_training.usage import best_device
 
 
 @pytest.fixture
@@ -204,12 +212,30 @@ def test_weights_of_a_student_score_as_its_metric_does(tmp_path):
     subject = make_subject("dpiqa_student", tmp_path)
     weights = tmp_path / "student.safetensors"
     tensors = torch.load(subject.checkpoint, weights_only=True)
-    save_file(tensors, weights, metadata={ABOUT_KEY: '{"model": "student"}'})
+    save_file(tensors, weights, metadata={ABOUT_KEY: '{"model": "student", "dataset": "koniq"}'})
     paths = [EXAMPLES / "dog.jpg", EXAMPLES / "waves.jpg"]
-    judged = weights_scorer(weights, "cpu").judge_files(paths)
+    scorer = weights_scorer(weights, "cpu")
+    assert scorer.trained_on == "koniq"
+    judged = scorer.judge_files(paths)
     metric = pyiqa.create_metric("dpiqa_student", weights=str(weights), device="cpu")
     np.testing.assert_allclose(judged.scores, [metric(str(path)).item() for path in paths], atol=1e-3)
     assert judged.uncertainties is None
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"), [('{"model": "oracle"}', "unknown model, 'oracle'"), ("{", "does not say in JSON")]
+)
+def test_weights_of_nothing_that_is_known_are_refused(said, reason, tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    save_file({"x": torch.zeros(1)}, weights, metadata={ABOUT_KEY: said})
+    with pytest.raises(WeightsError, match=f"{weights.name} .*{reason}"):
+        weights_scorer(weights, "cpu")
+
+
+def test_weights_are_measured_on_a_gpu_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert best_device() == "cuda"
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -86,9 +86,38 @@ def test_a_killed_run_goes_on_to_the_same_weights_and_losses(trained, whole, tmp
 
 def test_a_checkpoint_of_another_recipe_is_refused(trained, tmp_path):
     checkpoint = tmp_path / "checkpoint.pt"
-    torch.save({"config": {"steps": 99}, "photos": 8}, checkpoint)
-    with pytest.raises(ResumeError, match=r"checkpoint\.pt was made with other config"):
+    torch.save({"config": {**dataclasses.asdict(CONFIG), "steps": 99}, "photos": 8}, checkpoint)
+    with pytest.raises(ResumeError, match=r"checkpoint\.pt was made with other config \(steps 99, now 6\)"):
         train(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.999])
+def test_a_damaged_checkpoint_is_named(share, tmp_path):
+    checkpoint = tmp_path / "checkpoint.pt"
+    torch.save({"weights": torch.rand(10_000)}, checkpoint)
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ResumeError, match=r"checkpoint\.pt cannot be read .*delete it to begin anew"):
+        load_checkpoint(checkpoint)
+
+
+def test_stages_of_photos_that_have_changed_under_their_names_are_computed_anew(tmp_path):
+    photos = []
+    for number, photo in enumerate(labelled()):
+        path = tmp_path / "photos" / f"{number}{photo.path.suffix}"
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(photo.path, path)
+        photos.append(dataclasses.replace(photo, path=path))
+    out = tmp_path / "out"
+    out.mkdir()
+    train_lite(CONFIG, photos, photos, out, [EXAMPLES / "nyc.jpg"])
+    before = np.load(out / "photos.statistics.npy")
+    shutil.copy(photos[1].path, photos[0].path)
+    (out / "checkpoint.pt").unlink()
+    train_lite(CONFIG, photos, photos, out, [EXAMPLES / "nyc.jpg"])
+    after = np.load(out / "photos.statistics.npy")
+    assert not np.allclose(after[0], before[0])
+    np.testing.assert_allclose(after[0], before[1], atol=1e-5)
 
 
 def test_fewer_photos_than_a_step_takes_are_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from pathlib import Path
 from typing import Any
@@ -42,14 +43,31 @@ def require_same(path: Path, state: dict[str, Any], now: dict[str, Any]) -> None
     for name, value in now.items():
         if state.get(name) != value:
             raise ResumeError(
-                f"{path} was made with other {name} ({state.get(name)}, now {value}); "
+                f"{path} was made with other {name} ({_difference(state.get(name), value)}); "
                 "go on as before, or choose another --out"
             )
 
 
+def _difference(before: object, now: object) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+        return "; ".join(f"{key} {before.get(key)}, now {now.get(key)}" for key in keys)
+    return f"{before}, now {now}"
+
+
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read what ``save_checkpoint`` wrote, on the CPU."""
-    state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    """Read what ``save_checkpoint`` wrote, on the CPU.
+
+    Raises:
+        ResumeError: it is damaged, or something else.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ResumeError(
+            f"the checkpoint {path} cannot be read ({reason}); delete it to begin anew, or give another --out"
+        ) from error
     return state
 
 

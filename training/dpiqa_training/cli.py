@@ -22,7 +22,7 @@ from dpiqa_training.config import (
 )
 from dpiqa_training.errors import plain_message
 from dpiqa_training.evaluate_options import add_evaluate_arguments, read_evaluate_options, run_evaluation
-from dpiqa_training.usage import require_file, require_folder, require_teacher
+from dpiqa_training.usage import make_folder, require_file, require_folder, require_teacher
 
 if TYPE_CHECKING:
     from dpiqa_training.datasets import LabelledPhoto
@@ -112,12 +112,20 @@ def _add_paper_options(command: argparse.ArgumentParser, recipe: Path) -> None:
     command.add_argument(
         "--prompts", type=Path, metavar="FILE", help="prompt embeddings (default: the cache's, or computed)"
     )
-    command.add_argument("--workers", type=int, default=4, metavar="N", help="processes that decode photos")
+    command.add_argument(
+        "--workers", type=_count, default=4, metavar="N", help="processes that decode photos"
+    )
     command.add_argument(
         "--reduced",
         action="store_true",
         help="a tiny random model, to try data and recipe without weights or a GPU; its scores mean nothing",
     )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a number, 0 or above, got {text!r}")
+    return int(text)
 
 
 def _add_lite(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -179,6 +187,7 @@ def _train_teacher(arguments: argparse.Namespace) -> None:
         arguments.out,
         base=arguments.base or STABLE_DIFFUSION,
         prompts=arguments.prompts,
+        dataset=arguments.dataset,
         reduced=arguments.reduced,
         workers=arguments.workers,
     )
@@ -207,6 +216,7 @@ def _train_student(arguments: argparse.Namespace) -> None:
         teacher=arguments.teacher,
         prompts=arguments.prompts,
         trunk=arguments.trunk,
+        dataset=arguments.dataset,
         reduced=arguments.reduced,
         workers=arguments.workers,
     )
@@ -222,7 +232,7 @@ def _photos_of(
 
     require_folder(arguments.data, arguments.dataset)
     _say(config)
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    make_folder("--out", arguments.out)
     file = (arguments.splits or arguments.out) / f"{arguments.dataset}.csv"
     shares = Shares(val=config.validation_share, seed=config.seed)
     photos = split_photos(file, arguments.data, read_dataset(arguments.dataset, arguments.data), shares)
@@ -261,7 +271,7 @@ def _train_lite(arguments: argparse.Namespace) -> None:
     training = read_training(arguments.data)
     validation = read_validation(arguments.data)
     _say(f"{len(training)} photos to train on, {len(validation)} to validate on")
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    make_folder("--out", arguments.out)
     freed_memory.keep_freed_memory()  # a step on two cores takes two thirds of the time
     model = train_lite(config, training, validation, arguments.out, clean)
     if not _is_first():

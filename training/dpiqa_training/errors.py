@@ -10,7 +10,7 @@ class RecipeError(UsageError):
 
 
 class ResumeError(DPIQAError):
-    """A checkpoint cannot be gone on from: it is of another recipe, other photos or other processes."""
+    """A checkpoint cannot be gone on from: it is damaged, or of another recipe, photos or processes."""
 
 
 class CacheError(DPIQAError):

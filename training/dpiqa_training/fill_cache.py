@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from dpiqa_training.batches import View
-from dpiqa_training.datasets.labelled import LabelledPhoto
+from dpiqa_training.datasets import LabelledPhoto
 from dpiqa_training.photo_views import PhotoViews
 from dpiqa_training.teacher_cache import PhotoCache
 

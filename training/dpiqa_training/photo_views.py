@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dpiqa_training.batches import View
-from dpiqa_training.datasets.labelled import LabelledPhoto, read_squashed, reading
+from dpiqa_training.datasets import LabelledPhoto
+from dpiqa_training.datasets.labelled import read_squashed, reading
 from dpiqa_training.teacher_cache import PhotoCache
 
 

@@ -16,10 +16,11 @@ from tqdm import tqdm
 from dpiqa_desktop.engine.backends import Backend, Judgement, create_backend
 from dpiqa_desktop.engine.decode import decode
 from dpiqa_plugin.cards import CARDS
-from dpiqa_plugin.errors import MetricError, PhotoError
+from dpiqa_plugin.errors import MetricError, PhotoError, WeightsError
 from dpiqa_plugin.models.lite import Lite
 from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE, LITE_INPUT_SIZE, squash
 from dpiqa_plugin.weights_file import about, is_safetensors
+from dpiqa_training.usage import best_device
 
 _INPUT_SIZES = {"teacher": DPIQA_INPUT_SIZE, "student": DPIQA_INPUT_SIZE, "lite": LITE_INPUT_SIZE}
 
@@ -108,17 +109,25 @@ def metric_scorer(metric: str, device: str) -> Scorer:
 def weights_scorer(weights: Path, device: str) -> Scorer:
     """Make weights of ours ready, such as those of a training run: a teacher's, a student's or dpiqa_lite's.
 
+    Args:
+        weights: what ``dpiqa-train`` wrote.
+        device: ``auto`` for CUDA, else MPS, else the CPU; or a torch device.
+
     Raises:
         DPIQAError: they are none of those, or the teacher's prompts were not embedded.
     """
     from dpiqa_plugin import fingerprint, metrics
 
-    kind = about(weights).get("model", "lite") if weights.is_file() and is_safetensors(weights) else "lite"
-    build = {"teacher": metrics.DPIQA, "student": metrics.DPIQAStudent, "lite": metrics.DPIQALite}[kind]
+    said = about(weights) if weights.is_file() and is_safetensors(weights) else {}
+    kind = said.get("model", "lite")
+    builders = {"teacher": metrics.DPIQA, "student": metrics.DPIQAStudent, "lite": metrics.DPIQALite}
+    if kind not in builders:
+        raise WeightsError(f"{weights} is of an unknown model, {kind!r}; update dpiqa")
+    build = builders[kind]
     identity = f"{kind}-{fingerprint.sha256(weights)[:12]}" if weights.is_file() else kind
     model = build(weights=weights).model
-    backend = _OnTorch(model, _INPUT_SIZES[kind], "cpu" if device == "auto" else device, identity)
-    return Scorer(weights.name, backend, "biq2021" if kind == "lite" else "")
+    backend = _OnTorch(model, _INPUT_SIZES[kind], best_device() if device == "auto" else device, identity)
+    return Scorer(weights.name, backend, "biq2021" if kind == "lite" else said.get("dataset", ""))
 
 
 def lite_scorer(model: Lite, device: str) -> Scorer:

@@ -1,4 +1,4 @@
-"""Whether what the command line names is there: asked before any work begins."""
+"""Whether what the command line names is there, or can be made: asked before any work begins."""
 
 from __future__ import annotations
 
@@ -26,6 +26,18 @@ def require_folder(path: Path, dataset: str) -> None:
     """
     if not path.is_dir():
         raise UsageError(f"there is no folder {path}; give the one that {dataset} was unpacked to")
+
+
+def make_folder(option: str, path: Path) -> None:
+    """Make the folder that results will be written to, if it is not there.
+
+    Raises:
+        UsageError: that cannot be; names option and path.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{option}: {path} cannot be made a folder ({error}); give another") from error
 
 
 def require_teacher(weights: str) -> None:
@@ -86,6 +98,12 @@ def require_precision(precision: str) -> None:
     )
     if precision == "bf16" and not has:
         raise RecipeError('this machine has no fast bfloat16; set precision = "no" in the recipe')
+
+
+def best_device() -> str:
+    """Give torch's name of the fastest device here: CUDA, else MPS, else the CPU."""
+    devices = _devices()
+    return next(name for name in ("cuda", "mps", "cpu") if name in devices)
 
 
 def _devices() -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dpiqa_plugin.errors import UsageError
 from dpiqa_training.datasets import LabelledPhoto
-from dpiqa_training.datasets.biq2021 import read_test, read_training, read_validation
+from dpiqa_training.datasets.biq2021 import read_test, read_validation
 from dpiqa_training.datasets.clive import read_clive
 from dpiqa_training.datasets.flive import read_flive
 from dpiqa_training.datasets.koniq import read_koniq
@@ -36,12 +36,12 @@ def read_dataset(name: str, root: Path) -> list[LabelledPhoto]:
 
 
 def read_part(name: str, root: Path, part: str, splits: Path | None = None) -> list[LabelledPhoto]:
-    """Read one part of a data set of ``NAMES``.
+    """Read one part of a data set of ``NAMES`` to measure on.
 
     Args:
         name: of the data set.
         root: its folder.
-        part: ``train``, ``val``, ``test``, or ``all``.
+        part: ``val``, ``test`` or ``all``.
         splits: folder of split files, ``koniq.csv`` and so on, each written if it is not there; None for the
             official split.
 
@@ -54,7 +54,7 @@ def read_part(name: str, root: Path, part: str, splits: Path | None = None) -> l
                 f"{root}: biq2021 has no part all, as its photos to train on would be among them. "
                 "Give --part val or --part test; other data sets can be measured by a command of their own"
             )
-        return {"train": read_training, "val": read_validation, "test": read_test}[part](root)
+        return read_test(root) if part == "test" else read_validation(root)
     photos = read_dataset(name, root)
     if part == "all":
         return photos

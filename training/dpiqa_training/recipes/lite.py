@@ -38,7 +38,8 @@ from dpiqa_plugin.models.lite import FROZEN_BLOCKS, EarlyStages, Lite, LiteHead,
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 from dpiqa_training.checkpoint import load_checkpoint, require_same, save_checkpoint
 from dpiqa_training.config import LiteConfig
-from dpiqa_training.datasets.labelled import LabelledPhoto, SquashedPhotos
+from dpiqa_training.datasets import LabelledPhoto
+from dpiqa_training.datasets.labelled import read_squashed
 from dpiqa_training.datasets.ladders import RUNGS, LadderPhotos
 from dpiqa_training.errors import DivergedError
 from dpiqa_training.ladder_choice import choose_ladders
@@ -145,7 +146,7 @@ class _Run:
         self.model.trunk.load_state_dict(imagenet_trunk())
         _freeze(self.model, config.trunk_lr)
         self.average = copy.deepcopy(self.model)
-        names = [photo.path.name for photo in training]
+        names = [f"{photo.path.name} {photo.path.stat().st_size}" for photo in training]
         with accelerator.main_process_first():
             self.photos = cached_stages(self.model, _Pixels(training), names, folder / "photos.npy", device)
         names = [str(config.seed), *(f"{path.name} {path.stat().st_size} {kind}" for path, kind in ladders)]
@@ -304,16 +305,17 @@ def calibrate_deviation(model: Lite, photos: list[LabelledPhoto], device: str) -
 
 
 class _Pixels(Dataset[Tensor]):
-    """The pixels of labelled photos, without their MOS."""
+    """Photos as uint8 tensors (3, S, S); PhotoError as `read_squashed` raises it."""
 
     def __init__(self, photos: list[LabelledPhoto]) -> None:
-        self._photos = SquashedPhotos(photos, LITE_INPUT_SIZE)
+        self._photos = photos
 
     def __len__(self) -> int:
         return len(self._photos)
 
     def __getitem__(self, index: int) -> Tensor:
-        return self._photos[index][0]
+        pixels = read_squashed(self._photos[index].path, LITE_INPUT_SIZE)
+        return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
 
 
 def _steps(config: LiteConfig, photos: int) -> list[list[int]]:

@@ -30,7 +30,7 @@ from dpiqa_plugin.teacher_conversion import load_teacher
 from dpiqa_training.base_weights import load_imagenet_trunk
 from dpiqa_training.config import StudentConfig
 from dpiqa_training.correlation import agreement
-from dpiqa_training.datasets.labelled import LabelledPhoto
+from dpiqa_training.datasets import LabelledPhoto
 from dpiqa_training.fill_cache import fill_cache
 from dpiqa_training.fitting import Task, fit, make_accelerator
 from dpiqa_training.losses import map_error
@@ -46,6 +46,7 @@ def train_student(
     teacher: str | None = None,
     prompts: Path | None = None,
     trunk: Path | None = None,
+    dataset: str = "",
     reduced: bool = False,
     workers: int = 0,
 ) -> Path:
@@ -58,6 +59,7 @@ def train_student(
         teacher: its weights: the path of what `train_teacher` wrote, or see `find_weights`.
         prompts: see `load_prompt_embeddings`.
         trunk: see `load_imagenet_trunk`.
+        dataset: name of the one that the photos are of, for the weights' file.
         reduced: tiny random models that need none of them: to try data and recipe out.
         workers: processes that decode photos.
 
@@ -92,7 +94,7 @@ def train_student(
         loss=lambda prediction, batch: {
             "map": config.map_weight * map_error(prediction.map, batch["teacher_map"])
         },
-        metadata={"model": "student", "image_size": str(size)},
+        metadata={"model": "student", "dataset": dataset, "image_size": str(size)},
     )
     return fit(accelerator, config, task, out, workers)
 

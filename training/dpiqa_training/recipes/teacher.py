@@ -24,7 +24,7 @@ from dpiqa_plugin.models.teacher import TeacherConfig as ModelConfig
 from dpiqa_plugin.prompt_embeddings import load_prompt_embeddings
 from dpiqa_training.base_weights import STABLE_DIFFUSION, load_stable_diffusion
 from dpiqa_training.config import TeacherConfig
-from dpiqa_training.datasets.labelled import LabelledPhoto
+from dpiqa_training.datasets import LabelledPhoto
 from dpiqa_training.fill_cache import fill_cache
 from dpiqa_training.fitting import Batch, Task, fit, make_accelerator
 from dpiqa_training.photo_views import PhotoViews
@@ -43,6 +43,7 @@ def train_teacher(
     out: Path,
     base: str = STABLE_DIFFUSION,
     prompts: Path | None = None,
+    dataset: str = "",
     reduced: bool = False,
     workers: int = 0,
 ) -> Path:
@@ -54,6 +55,7 @@ def train_teacher(
         out: an existing folder for cache, checkpoint, log and weights.
         base: see `load_stable_diffusion`.
         prompts: see `load_prompt_embeddings`.
+        dataset: name of the one that the photos are of, for the weights' file.
         reduced: a tiny random model that needs neither of them: to try data and recipe out.
         workers: processes that decode photos.
 
@@ -77,7 +79,12 @@ def train_teacher(
         validation=PhotoViews(validation, size, cache),
         predict=_predict,
         loss=lambda _prediction, _batch: {},
-        metadata={"model": "teacher", "vae_range": config.vae_range, "image_size": str(size)},
+        metadata={
+            "model": "teacher",
+            "dataset": dataset,
+            "vae_range": config.vae_range,
+            "image_size": str(size),
+        },
     )
     return fit(accelerator, config, task, out, workers)
 
