@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from dpiqa_plugin.models.lite import EarlyStages, Lite
-from dpiqa_training.recipes.lite import _Shared
+from dpiqa_training.shared_stages import SharedStages
 
 
 def gradients() -> dict[str, torch.Tensor]:
@@ -23,7 +23,7 @@ def gradients() -> dict[str, torch.Tensor]:
     torch.nn.init.normal_(model.head.hidden[1].weight, std=0.05)  # it starts blind to the map
     early = EarlyStages(torch.rand(5, 40, 12, 12), torch.rand(5, 304))
     model.head.train()  # dropout must be of the whole step
-    shared = accelerator.prepare(_Shared(model, accelerator))
+    shared = accelerator.prepare(SharedStages(model, accelerator))
     torch.manual_seed(1)  # as every step of the recipe does
     score, deviation = shared(early)
     # Of all photos at once, so that no share of them has a loss of its own.

@@ -13,6 +13,7 @@ from accelerate.state import AcceleratorState
 from makers.event_log import logged
 from makers.tiny_papers import STUDENT, TEACHER, save_recipe, save_tiny_koniq
 
+from dpiqa_plugin.weights_file import about
 from dpiqa_training.cli import main
 
 # Long enough that the kill, at the first checkpoint, hits in the middle.
@@ -71,6 +72,7 @@ def test_a_killed_run_goes_on_with_identical_losses(model, koniq, tmp_path, caps
     ends = [torch.load(out / "checkpoint.pt", weights_only=True)["model"] for out in (whole, killed)]
     for name, value in ends[0].items():
         assert torch.equal(value, ends[1][name]), name
+    assert about(killed / f"{model}.safetensors")["dataset"] == "koniq"
     assert (killed / f"{model}.safetensors").read_bytes() == (whole / f"{model}.safetensors").read_bytes()
 
 

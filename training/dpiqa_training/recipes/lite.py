@@ -4,11 +4,8 @@ The first three block groups of the trunk are frozen and their output is read fr
 the depthwise filters of the others are frozen, too: on a CPU their gradient takes 40 % of a step, and they
 are 2 % of the weights. What is kept is the running mean of the weights; no step is picked by validation.
 
-With several processes each runs the trunk on its share of a step's photos and ladders. The means that the
-head takes are then gathered, and every process decodes all of them: dropout, PLCC and the ladders' ranking
-are those of the whole step, so losses are those of one process.
-
-Limits: the first process alone looks at the photos with the frozen stages, and all must see its ``--out``.
+Limits: of several processes (`SharedStages`) the first alone looks at the photos with the frozen stages, and
+all must see its ``--out``.
 """
 
 from __future__ import annotations
@@ -34,7 +31,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from dpiqa_plugin.errors import UsageError
-from dpiqa_plugin.models.lite import FROZEN_BLOCKS, EarlyStages, Lite, LiteHead, pooled_map
+from dpiqa_plugin.models.lite import FROZEN_BLOCKS, EarlyStages, Lite
 from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 from dpiqa_training.checkpoint import load_checkpoint, require_same, save_checkpoint
 from dpiqa_training.config import LiteConfig
@@ -42,17 +39,16 @@ from dpiqa_training.datasets import LabelledPhoto
 from dpiqa_training.datasets.labelled import read_squashed
 from dpiqa_training.datasets.ladders import RUNGS, LadderPhotos
 from dpiqa_training.errors import DivergedError
+from dpiqa_training.head_warm_up import warm_up_head
 from dpiqa_training.ladder_choice import choose_ladders
-from dpiqa_training.losses import ladder_ranking, negative_log_likelihood, one_minus_plcc
+from dpiqa_training.lite_losses import lite_losses
 from dpiqa_training.scorers import lite_scorer
+from dpiqa_training.shared_stages import SharedStages
 from dpiqa_training.stage_cache import all_statistics, cached_stages
 from dpiqa_training.training_log import TrainingLog
 from dpiqa_training.trunk_weights import imagenet_trunk
 from dpiqa_training.usage import require_precision
 
-_WARM_UP_BATCH = 96
-_WARM_UP_LADDERS = 16
-_DEVIATION_WEIGHT = 0.01  # its loss is large and meets no other: it must not steer the common rate
 _WITHIN_ONE = 0.683  # of normal errors, within one standard deviation
 
 
@@ -179,7 +175,7 @@ class _Run:
         head.statistics_deviation.copy_(statistics.std(dim=0).clamp_min(1e-3))
         mean = float(self.mos.mean())
         nn.init.constant_(head.to_score.bias, math.log(mean / (1 - mean)))
-        _warm_up(
+        warm_up_head(
             head, statistics, self.mos, self.weight, ladders.view(-1, RUNGS, ladders.shape[1]), self.config
         )
         self.average.load_state_dict(self.model.state_dict())
@@ -195,7 +191,7 @@ class _Run:
 
     def share(self) -> None:
         """Give all processes the weights of the first, and let them work together from here."""
-        self.shared = self.accelerator.prepare(_Shared(self.model, self.accelerator))
+        self.shared = self.accelerator.prepare(SharedStages(self.model, self.accelerator))
 
     def state(self) -> dict[str, Any]:
         """Everything ``resume`` needs, with what it checks."""
@@ -220,7 +216,7 @@ class _Run:
         torch.manual_seed(self.config.seed * 1_000_003 + self.step)
         early = self._draw(photos)
         score, deviation = (x.squeeze(1).float() for x in self.shared(early))
-        parts = _losses(score, deviation, self.mos[photos], self.weight[photos], self.config)
+        parts = lite_losses(score, deviation, self.mos[photos], self.weight[photos], self.config)
         loss = functools.reduce(torch.add, parts.values())
         if not loss.isfinite():
             raise DivergedError(
@@ -259,36 +255,6 @@ class _Run:
         if step < warmup:
             return (step + 1) / warmup
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.total - warmup)))
-
-
-class _Shared(nn.Module):
-    """The trained stages on this process's share of a step, and the head on what all of them found."""
-
-    def __init__(self, model: Lite, accelerator: Accelerator) -> None:
-        super().__init__()
-        self.model = model
-        self._accelerator = accelerator
-        self._own = slice(accelerator.process_index, None, accelerator.num_processes)
-
-    def forward(self, early: EarlyStages) -> tuple[Tensor, Tensor]:
-        """Give score and deviation, (N, 1) each, of all photos of a step, which every process draws alike."""
-        own = EarlyStages(*(x[self._own] for x in early))
-        statistics, quality_map = self.model.late_features(own)
-        gathered = (self._of_all(x, len(early.map)) for x in (statistics, pooled_map(quality_map)))
-        score, deviation = self.model.head.decode(*gathered)
-        return score, deviation
-
-    def _of_all(self, own: Tensor, count: int) -> Tensor:
-        processes = self._accelerator.num_processes
-        if processes == 1:
-            return own
-        placed = own.new_zeros(count, own.shape[1])
-        placed[self._own] = own
-        whole = self._accelerator.reduce(placed.detach().float(), "sum").to(own.dtype)
-        # Of the trunk's gradient each process has the part of its own photos: they must be added up, and the
-        # mean over all processes will be taken. The head's is the same in all.
-        gathered: Tensor = whole + processes * (placed - placed.detach())
-        return gathered
 
 
 def calibrate_deviation(model: Lite, photos: list[LabelledPhoto], device: str) -> None:
@@ -355,47 +321,3 @@ def _cropped(maps: Tensor, share: float) -> Tensor:
     top = int(torch.randint(maps.shape[-2] - height + 1, ()))
     left = int(torch.randint(maps.shape[-1] - width + 1, ()))
     return maps[..., top : top + height, left : left + width]
-
-
-def _warm_up(
-    head: LiteHead, photos: Tensor, mos: Tensor, weight: Tensor, ladders: Tensor, config: LiteConfig
-) -> None:
-    """Train the score on the trunk's statistics as they are: the trunk must not follow a random head.
-
-    Args:
-        head: changed in place.
-        photos: statistics (N, 1168) of the labelled photos.
-        mos, weight: (N,).
-        ladders: statistics (L, RUNGS, 1168).
-        config: the recipe.
-    """
-    head.train()
-    optimizer = torch.optim.AdamW(head.parameters(), lr=config.warm_up_lr, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, config.warm_up_epochs))
-    for _ in range(config.warm_up_epochs):
-        for chosen in torch.split(torch.randperm(len(mos)).to(mos.device), _WARM_UP_BATCH):
-            rungs = ladders[torch.randint(len(ladders), (_WARM_UP_LADDERS,))].flatten(0, 1)
-            statistics = torch.cat([photos[chosen], rungs])
-            score, deviation = head.decode(statistics, statistics.new_zeros(len(statistics), head.map_width))
-            parts = _losses(score.squeeze(1), deviation.squeeze(1), mos[chosen], weight[chosen], config)
-            optimizer.zero_grad()
-            functools.reduce(torch.add, parts.values()).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-        schedule.step()
-
-
-def _losses(
-    score: Tensor, deviation: Tensor, mos: Tensor, weight: Tensor, config: LiteConfig
-) -> dict[str, Tensor]:
-    """Compare N scores with MOS and weight (N,); the scores that follow are of whole ladders.
-
-    Returns:
-        The weighted parts of the loss, which is their sum.
-    """
-    own, rungs = score[: len(mos)], score[len(mos) :].view(-1, RUNGS)
-    return {
-        "score": (weight * (own - mos) ** 2).mean(),
-        "plcc": config.plcc_weight * one_minus_plcc(own, mos),
-        "deviation": _DEVIATION_WEIGHT * negative_log_likelihood(own, deviation[: len(mos)], mos),
-        "ladders": config.ladder_weight * ladder_ranking(rungs, config.ladder_margin),
-    }
