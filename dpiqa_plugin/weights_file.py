@@ -40,9 +40,11 @@ def about(path: Path) -> dict[str, Any]:
         header = file.read(_header_length(file.read(8)))
     try:
         said = json.loads(json.loads(header).get("__metadata__", {}).get(ABOUT_KEY, "{}"))
-    except ValueError as error:
+    except (ValueError, AttributeError) as error:
         raise WeightsError(f"{path} does not say in JSON what it holds ({error}); get it again") from error
-    return dict(said)
+    if not isinstance(said, dict):
+        raise WeightsError(f"{path} says of itself {said!r}, not what dpiqa-train would; get it again")
+    return said
 
 
 def fault(path: Path, min_size: int = 0) -> str | None:

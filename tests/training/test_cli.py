@@ -79,12 +79,13 @@ def test_a_recipe_that_is_not_there_is_bad_usage(koniq, tmp_path, capsys):
     assert "no.toml" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("model", ["teacher", "student", "lite"])
+@pytest.mark.parametrize("model", ["teacher", "student", "lite", "evaluate"])
 def test_an_out_that_is_a_file_is_bad_usage(model, koniq, tmp_path, capsys):
     (tmp_path / "out").write_text("mine")
-    data = ["--data", str(save_tiny_biq2021(tmp_path / "biq2021"))]
-    options = [model, *data] if model == "lite" else command(model, koniq, tmp_path, "--reduced")
-    assert main([*options, "--out", str(tmp_path / "out")]) == 2
+    options = [model, "--data", str(save_tiny_biq2021(tmp_path / "biq2021")), "--out", str(tmp_path / "out")]
+    if model in ("teacher", "student"):
+        options = command(model, koniq, tmp_path, "--teacher", "koniq")[: 7 if model == "teacher" else 9]
+    assert main(options) == 2
     assert f"--out: {tmp_path / 'out'} cannot be made a folder" in capsys.readouterr().err
 
 

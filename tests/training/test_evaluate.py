@@ -26,17 +26,18 @@ from dpiqa_plugin.errors import (
 from dpiqa_plugin.models.lite import BUNDLED_WEIGHTS
 from dpiqa_plugin.preprocess import squash
 from dpiqa_plugin.weights_file import ABOUT_KEY
+from dpiqa_training import scorers
 from dpiqa_training.cli import main
 from dpiqa_training.correlation import agreement
 from dpiqa_training.datasets import LabelledPhoto
 from dpiqa_training.datasets.biq2021 import read_validation
 from dpiqa_training.datasets.catalogue import READERS, read_part
+from dpiqa_training.devices import best_device
 from dpiqa_training.distortions import KINDS
 from dpiqa_training.evaluate import evaluate
 from dpiqa_training.evaluation_report import report, write_report
 from dpiqa_training.scorers import metric_scorer, weights_scorer
 from dpiqa_training.severity_ladders import find_clean_photos, rank_ladders
-from dpiqa_training.usage import best_device
 
 
 @pytest.fixture
@@ -223,7 +224,14 @@ def test_weights_of_a_student_score_as_its_metric_does(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"), [('{"model": "oracle"}', "unknown model, 'oracle'"), ("{", "does not say in JSON")]
+    ("said", "reason"),
+    [
+        ('{"model": "oracle"}', "unknown model, 'oracle'"),
+        ('{"model": ["lite"]}', "unknown model"),
+        ("{", "does not say in JSON"),
+        ("null", "says of itself None"),
+        ('[["model", "lite"]]', "says of itself"),
+    ],
 )
 def test_weights_of_nothing_that_is_known_are_refused(said, reason, tmp_path):
     weights = tmp_path / "weights.safetensors"
@@ -232,10 +240,19 @@ def test_weights_of_nothing_that_is_known_are_refused(said, reason, tmp_path):
         weights_scorer(weights, "cpu")
 
 
-def test_weights_are_measured_on_a_gpu_where_there_is_one(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    assert best_device() == "cuda"
+def test_weights_are_measured_on_the_fastest_device(monkeypatch):
+    monkeypatch.setattr(scorers, "best_device", lambda: "meta")
+    assert weights_scorer(BUNDLED_WEIGHTS, "auto").backend.description.endswith("on torch, meta")
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "best"), [(1, 0, "cuda"), (1, 1, "cuda"), (0, 1, "mps"), (0, 0, "cpu")]
+)
+def test_the_fastest_device_is_a_gpu_where_there_is_one(cuda, mps, best, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(cuda))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: bool(mps))
+    assert best_device() == best
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -97,11 +97,28 @@ def test_a_damaged_checkpoint_is_named(share, tmp_path):
     torch.save({"weights": torch.rand(10_000)}, checkpoint)
     whole = checkpoint.read_bytes()
     checkpoint.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(ResumeError, match=r"checkpoint\.pt cannot be read .*delete it to begin anew"):
+    with pytest.raises(ResumeError, match=r"checkpoint\.pt is .*delete it to begin anew"):
         load_checkpoint(checkpoint)
 
 
-def test_stages_of_photos_that_have_changed_under_their_names_are_computed_anew(tmp_path):
+@pytest.mark.parametrize("other", [[1, 2], torch.zeros(3)])
+def test_another_file_of_torch_is_no_checkpoint(other, tmp_path):
+    torch.save(other, tmp_path / "checkpoint.pt")
+    with pytest.raises(ResumeError, match=r"checkpoint\.pt is no checkpoint"):
+        load_checkpoint(tmp_path / "checkpoint.pt")
+
+
+def test_a_checkpoint_that_memory_does_not_hold_is_not_called_damaged(tmp_path, monkeypatch):
+    def load(*_arguments, **_options):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    torch.save({}, tmp_path / "checkpoint.pt")
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(ResumeError, match=r"allocate memory.*it is as it was"):
+        load_checkpoint(tmp_path / "checkpoint.pt")
+
+
+def test_photos_that_have_changed_under_their_names_end_a_run_and_begin_another(tmp_path):
     photos = []
     for number, photo in enumerate(labelled()):
         path = tmp_path / "photos" / f"{number}{photo.path.suffix}"
@@ -113,6 +130,8 @@ def test_stages_of_photos_that_have_changed_under_their_names_are_computed_anew(
     train_lite(CONFIG, photos, photos, out, [EXAMPLES / "nyc.jpg"])
     before = np.load(out / "photos.statistics.npy")
     shutil.copy(photos[1].path, photos[0].path)
+    with pytest.raises(ResumeError, match="was made with other photos"):
+        train_lite(CONFIG, photos, photos, out, [EXAMPLES / "nyc.jpg"])
     (out / "checkpoint.pt").unlink()
     train_lite(CONFIG, photos, photos, out, [EXAMPLES / "nyc.jpg"])
     after = np.load(out / "photos.statistics.npy")

@@ -7,7 +7,7 @@ from makers.full_disk import full_disk
 
 from dpiqa_plugin.errors import PhotoError
 from dpiqa_plugin.models.lite import Lite
-from dpiqa_training.datasets.labelled import read_squashed
+from dpiqa_training.datasets.decoding import read_squashed
 from dpiqa_training.errors import CacheError
 from dpiqa_training.stage_cache import all_statistics, cached_stages
 

@@ -1,6 +1,5 @@
 """The student's recipe on reduced models: it learns opinion and the teacher's map, from the right views."""
 
-import gc
 import importlib
 import weakref
 from dataclasses import replace
@@ -42,7 +41,7 @@ def train(photos, tmp_path):
     def run(config, repeat=1, **options):
         training = of_part(photos, "train") * repeat
         options = {"reduced": True, **options}
-        return train_student(config, training, of_part(photos, "val"), tmp_path, **options)
+        return train_student(config, training, of_part(photos, "val"), tmp_path, "koniq", **options)
 
     return run
 
@@ -74,7 +73,6 @@ def test_the_teachers_memory_is_free_when_the_student_trains(train, monkeypatch)
         return teacher
 
     def fit(*_):
-        gc.collect()
         return [teacher() for teacher in teachers]
 
     monkeypatch.setattr(recipe, "_reduced_teacher", make_watched)

@@ -37,7 +37,7 @@ def train(photos, tmp_path):
     def run(config, out="out", repeat=1):
         (tmp_path / out).mkdir(exist_ok=True)
         training = of_part(photos, "train") * repeat
-        return train_teacher(config, training, of_part(photos, "val"), tmp_path / out, reduced=True)
+        return train_teacher(config, training, of_part(photos, "val"), tmp_path / out, "koniq", reduced=True)
 
     return run
 
@@ -47,7 +47,9 @@ def finished(photos, tmp_path_factory):
     """A run of the whole recipe."""
     AcceleratorState._reset_state(reset_partial_state=True)
     out = tmp_path_factory.mktemp("finished")
-    return train_teacher(TEACHER, of_part(photos, "train"), of_part(photos, "val"), out, reduced=True)
+    return train_teacher(
+        TEACHER, of_part(photos, "train"), of_part(photos, "val"), out, "koniq", reduced=True
+    )
 
 
 def losses(weights: Path) -> dict[int, float]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from dpiqa_plugin.atomic import replacing
+from dpiqa_plugin.weights_file import fault
 from dpiqa_training.errors import CheckpointError, ResumeError
 
 
@@ -59,15 +60,22 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read what ``save_checkpoint`` wrote, on the CPU.
 
     Raises:
-        ResumeError: it is damaged, or something else.
+        ResumeError: it cannot be read, is cut off or something else.
     """
+    advice = "delete it to begin anew, or give another --out"
     try:
-        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if said := fault(path):
+            raise ResumeError(f"the checkpoint {path} {said}; {advice}")
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except (OSError, RuntimeError) as error:  # torch is out of memory
+        reason = str(error).strip().splitlines()[0]
         raise ResumeError(
-            f"the checkpoint {path} cannot be read ({reason}); delete it to begin anew, or give another --out"
+            f"the checkpoint {path} cannot be read ({reason}); it is as it was: start again when it can"
         ) from error
+    except (pickle.UnpicklingError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ResumeError(f"the checkpoint {path} is damaged; {advice}") from error
+    if not isinstance(state, dict):
+        raise ResumeError(f"{path} is no checkpoint; {advice}")
     return state
 
 

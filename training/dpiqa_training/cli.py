@@ -22,7 +22,7 @@ from dpiqa_training.config import (
 )
 from dpiqa_training.errors import plain_message
 from dpiqa_training.evaluate_options import add_evaluate_arguments, read_evaluate_options, run_evaluation
-from dpiqa_training.usage import make_folder, require_file, require_folder, require_teacher
+from dpiqa_training.usage import make_out_folder, require_file, require_folder, require_teacher
 
 if TYPE_CHECKING:
     from dpiqa_training.datasets import LabelledPhoto
@@ -185,9 +185,9 @@ def _train_teacher(arguments: argparse.Namespace) -> None:
         training,
         validation,
         arguments.out,
+        arguments.dataset,
         base=arguments.base or STABLE_DIFFUSION,
         prompts=arguments.prompts,
-        dataset=arguments.dataset,
         reduced=arguments.reduced,
         workers=arguments.workers,
     )
@@ -213,10 +213,10 @@ def _train_student(arguments: argparse.Namespace) -> None:
         training,
         validation,
         arguments.out,
+        arguments.dataset,
         teacher=arguments.teacher,
         prompts=arguments.prompts,
         trunk=arguments.trunk,
-        dataset=arguments.dataset,
         reduced=arguments.reduced,
         workers=arguments.workers,
     )
@@ -232,7 +232,7 @@ def _photos_of(
 
     require_folder(arguments.data, arguments.dataset)
     _say(config)
-    make_folder("--out", arguments.out)
+    make_out_folder(arguments.out)
     file = (arguments.splits or arguments.out) / f"{arguments.dataset}.csv"
     shares = Shares(val=config.validation_share, seed=config.seed)
     photos = split_photos(file, arguments.data, read_dataset(arguments.dataset, arguments.data), shares)
@@ -271,13 +271,13 @@ def _train_lite(arguments: argparse.Namespace) -> None:
     training = read_training(arguments.data)
     validation = read_validation(arguments.data)
     _say(f"{len(training)} photos to train on, {len(validation)} to validate on")
-    make_folder("--out", arguments.out)
+    make_out_folder(arguments.out)
     freed_memory.keep_freed_memory()  # a step on two cores takes two thirds of the time
     model = train_lite(config, training, validation, arguments.out, clean)
     if not _is_first():
         return
     export_lite(model, arguments.out)
-    weights = weights_scorer(arguments.out / "lite.safetensors", "auto")
+    weights = weights_scorer(arguments.out / "lite.safetensors", "cpu")
     print(report(evaluate([weights], {"biq2021": validation})))
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from dpiqa_plugin.errors import UsageError
 from dpiqa_training.datasets import NAMES
-from dpiqa_training.usage import require_device, require_file
+from dpiqa_training.devices import require_device
+from dpiqa_training.usage import make_out_folder, require_file
 
 if TYPE_CHECKING:
     from dpiqa_training.evaluate import Evaluation
@@ -95,6 +96,8 @@ def read_evaluate_options(arguments: argparse.Namespace) -> EvaluateOptions:
         raise UsageError("nothing to measure on: give --data, --ladders or both")
     require_file("--weights", arguments.weights)
     require_device(arguments.device, "auto")
+    if arguments.out:
+        make_out_folder(arguments.out)
     metrics = tuple(dict.fromkeys(arguments.metrics or (() if arguments.weights else ("dpiqa_lite",))))
     return EvaluateOptions(
         data,

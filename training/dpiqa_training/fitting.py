@@ -58,6 +58,7 @@ class Task:
     """What is trained, and on what.
 
     Attributes:
+        dataset: of the photos, for a reader of the weights.
         name: of the model; ``NAME.safetensors`` will hold the best epoch's weights.
         model: in float32; parameters that need no gradient are not trained.
         training, validation: photos; opinions are the target.
@@ -66,6 +67,7 @@ class Task:
         metadata: what a reader of the weights must know, kept in their file.
     """
 
+    dataset: str
     name: str
     model: nn.Module
     training: PhotoViews
@@ -305,7 +307,7 @@ class _Run:
         if self.accelerator.is_main_process:
             state = self.accelerator.unwrap_model(self.model).state_dict()
             weights = {name: value.cpu().contiguous() for name, value in state.items()}
-            about = {**self.task.metadata, "recipe": asdict(self.config)}
+            about = {**self.task.metadata, "dataset": self.task.dataset, "recipe": asdict(self.config)}
             with replacing(self.best_weights) as temporary:
                 # In one entry: safetensors writes several in a random order, and the file's hash is its name.
                 save_file(weights, temporary, metadata={ABOUT_KEY: json.dumps(about, sort_keys=True)})

@@ -1,4 +1,4 @@
-"""The head of ``dpiqa_lite`` before the trunk is tuned."""
+"""Trains the head of ``dpiqa_lite`` before its trunk is tuned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dpiqa_plugin.models.lite import LiteHead
 from dpiqa_training.config import LiteConfig
 from dpiqa_training.lite_losses import lite_losses
 
-_BATCH = 96
+_PHOTOS = 96  # a step
 _LADDERS = 16
 
 
@@ -31,7 +31,7 @@ def warm_up_head(
     optimizer = torch.optim.AdamW(head.parameters(), lr=config.warm_up_lr, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, config.warm_up_epochs))
     for _ in range(config.warm_up_epochs):
-        for chosen in torch.split(torch.randperm(len(mos)).to(mos.device), _BATCH):
+        for chosen in torch.split(torch.randperm(len(mos)).to(mos.device), _PHOTOS):
             rungs = ladders[torch.randint(len(ladders), (_LADDERS,))].flatten(0, 1)
             statistics = torch.cat([photos[chosen], rungs])
             score, deviation = head.decode(statistics, statistics.new_zeros(len(statistics), head.map_width))

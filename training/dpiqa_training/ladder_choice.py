@@ -12,7 +12,7 @@ from PIL import Image, ImageStat
 from dpiqa_plugin.errors import UsageError
 from dpiqa_training.config import LiteConfig
 from dpiqa_training.datasets import LabelledPhoto
-from dpiqa_training.datasets.labelled import reading
+from dpiqa_training.datasets.decoding import reading
 from dpiqa_training.distortions import KINDS
 
 # Exposure is the hardest to learn: raters like bright photos, and what is too bright for one scene is right

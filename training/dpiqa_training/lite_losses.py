@@ -17,17 +17,18 @@ def lite_losses(
     """Compare scores with opinions, and within each ladder with each other.
 
     Args:
-        score, deviation: (N + L * RUNGS,), 0..1: of N labelled photos, then of L whole ladders.
-        mos, weight: (N,).
+        score, deviation: (N + L * RUNGS,): of N labelled photos, then of L whole ladders.
+        mos: (N,), 0..1.
+        weight: (N,), of each squared error, 0 or more.
         config: the weights of the parts, and the ladders' margin.
 
     Returns:
         The weighted parts of the loss, which is their sum.
     """
-    own, rungs = score[: len(mos)], score[len(mos) :].view(-1, RUNGS)
+    labelled, rungs = score[: len(mos)], score[len(mos) :].view(-1, RUNGS)
     return {
-        "score": (weight * (own - mos) ** 2).mean(),
-        "plcc": config.plcc_weight * one_minus_plcc(own, mos),
-        "deviation": _DEVIATION_WEIGHT * negative_log_likelihood(own, deviation[: len(mos)], mos),
+        "score": (weight * (labelled - mos) ** 2).mean(),
+        "plcc": config.plcc_weight * one_minus_plcc(labelled, mos),
+        "deviation": _DEVIATION_WEIGHT * negative_log_likelihood(labelled, deviation[: len(mos)], mos),
         "ladders": config.ladder_weight * ladder_ranking(rungs, config.ladder_margin),
     }

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from dpiqa_training.batches import View
 from dpiqa_training.datasets import LabelledPhoto
-from dpiqa_training.datasets.labelled import read_squashed, reading
+from dpiqa_training.datasets.decoding import read_squashed, reading
 from dpiqa_training.teacher_cache import PhotoCache
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from dpiqa_desktop.engine.backends import Backend, Judgement, create_backend
@@ -18,9 +18,10 @@ from dpiqa_desktop.engine.decode import decode
 from dpiqa_plugin.cards import CARDS
 from dpiqa_plugin.errors import MetricError, PhotoError, WeightsError
 from dpiqa_plugin.models.lite import Lite
+from dpiqa_plugin.models.prediction import QualityPrediction
 from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE, LITE_INPUT_SIZE, squash
 from dpiqa_plugin.weights_file import about, is_safetensors
-from dpiqa_training.usage import best_device
+from dpiqa_training.devices import best_device
 
 _INPUT_SIZES = {"teacher": DPIQA_INPUT_SIZE, "student": DPIQA_INPUT_SIZE, "lite": LITE_INPUT_SIZE}
 
@@ -121,29 +122,46 @@ def weights_scorer(weights: Path, device: str) -> Scorer:
     said = about(weights) if weights.is_file() and is_safetensors(weights) else {}
     kind = said.get("model", "lite")
     builders = {"teacher": metrics.DPIQA, "student": metrics.DPIQAStudent, "lite": metrics.DPIQALite}
-    if kind not in builders:
+    if not (build := builders.get(str(kind))):
         raise WeightsError(f"{weights} is of an unknown model, {kind!r}; update dpiqa")
-    build = builders[kind]
     identity = f"{kind}-{fingerprint.sha256(weights)[:12]}" if weights.is_file() else kind
-    model = build(weights=weights).model
-    backend = _OnTorch(model, _INPUT_SIZES[kind], best_device() if device == "auto" else device, identity)
+    metric = build(weights=weights)
+    device = best_device() if device == "auto" else device
+    backend = _OnTorch(metric, metric.predict, _INPUT_SIZES[kind], device, identity)
     return Scorer(weights.name, backend, "biq2021" if kind == "lite" else said.get("dataset", ""))
 
 
 def lite_scorer(model: Lite, device: str) -> Scorer:
     """Make a ``dpiqa_lite`` ready that is being trained."""
-    return Scorer("dpiqa_lite", _OnTorch(model, LITE_INPUT_SIZE, device, "dpiqa_lite-in-training"), "biq2021")
+    backend = _OnTorch(model, model, LITE_INPUT_SIZE, device, "dpiqa_lite-in-training")
+    return Scorer("dpiqa_lite", backend, "biq2021")
 
 
 class _OnTorch:
-    """A back end for a model of ours that has no metric; see ``Backend``."""
+    """A back end for weights of ours that have no name in pyiqa; see ``Backend``.
+
+    Args:
+        module: is moved to the device.
+        predict: what of it judges images (N, 3, S, S) in 0..1.
+        input_size: S.
+        device: of torch.
+        identity: of the weights.
+    """
 
     lower_better = False
     score_range: tuple[float, float] | None = (0.0, 1.0)
-    batch_size = 16
+    batch_size = 8  # of teachers, what small GPUs hold
 
-    def __init__(self, model: nn.Module, input_size: int, device: str, identity: str) -> None:
-        self._model = model.to(device).to(memory_format=torch.channels_last).eval()  # a fifth less time
+    def __init__(
+        self,
+        module: nn.Module,
+        predict: Callable[[Tensor], QualityPrediction],
+        input_size: int,
+        device: str,
+        identity: str,
+    ) -> None:
+        module.to(device).to(memory_format=torch.channels_last).eval()  # a fifth less time
+        self._predict = predict
         self._device = device
         self.input_size: int | None = input_size
         self.identity = identity
@@ -156,6 +174,6 @@ class _OnTorch:
     def judge(self, photos: list[np.ndarray], maps: bool = False) -> Judgement:
         """See ``Backend.judge``; never gives maps."""
         images = torch.from_numpy(np.stack(photos)).to(self._device).permute(0, 3, 1, 2).float().div(255)
-        score, _, deviation = self._model(images)
+        score, _, deviation = self._predict(images)
         uncertainties = None if deviation is None else deviation.squeeze(1).float().cpu().numpy()
         return Judgement(score.squeeze(1).float().cpu().numpy(), uncertainties=uncertainties)

@@ -28,16 +28,16 @@ def require_folder(path: Path, dataset: str) -> None:
         raise UsageError(f"there is no folder {path}; give the one that {dataset} was unpacked to")
 
 
-def make_folder(option: str, path: Path) -> None:
+def make_out_folder(path: Path) -> None:
     """Make the folder that results will be written to, if it is not there.
 
     Raises:
-        UsageError: that cannot be; names option and path.
+        UsageError: that cannot be; names it.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{option}: {path} cannot be made a folder ({error}); give another") from error
+        raise UsageError(f"--out: {path} cannot be made a folder ({error.strerror}); give another") from error
 
 
 def require_teacher(weights: str) -> None:
@@ -53,32 +53,6 @@ def require_teacher(weights: str) -> None:
         check_weights(CARDS["dpiqa"], weights)
     except WeightsError as error:
         raise UsageError(f"--teacher: {error}") from error
-
-
-def require_device(name: str, *others: str) -> None:
-    """Refuse a device that torch does not know or that is not there.
-
-    Args:
-        name: what was asked for.
-        others: names that are no devices of torch and taken, too.
-
-    Raises:
-        UsageError: names the devices of this machine.
-    """
-    import torch
-
-    if name in others:
-        return
-    possible = f"possible: {', '.join([*others, *_devices()])}"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"--device: torch knows no {name}; {possible}") from error
-    try:
-        torch.zeros(1, device=device).cpu()  # from the device "meta" nothing comes back
-    except (RuntimeError, AssertionError, ImportError) as error:
-        reason, _, _ = str(error).partition(". ")  # a list of all back ends may follow
-        raise UsageError(f"--device {name} cannot be used here; {possible} ({reason})") from error
 
 
 def require_precision(precision: str) -> None:
@@ -98,21 +72,3 @@ def require_precision(precision: str) -> None:
     )
     if precision == "bf16" and not has:
         raise RecipeError('this machine has no fast bfloat16; set precision = "no" in the recipe')
-
-
-def best_device() -> str:
-    """Give torch's name of the fastest device here: CUDA, else MPS, else the CPU."""
-    devices = _devices()
-    return next(name for name in ("cuda", "mps", "cpu") if name in devices)
-
-
-def _devices() -> list[str]:
-    """Give the devices of this machine by the names that users know."""
-    import torch
-
-    names = ["cpu"]
-    if torch.cuda.is_available():
-        names += ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
-    if torch.backends.mps.is_available():
-        names.append("mps")
-    return names

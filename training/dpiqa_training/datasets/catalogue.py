@@ -54,7 +54,7 @@ def read_part(name: str, root: Path, part: str, splits: Path | None = None) -> l
                 f"{root}: biq2021 has no part all, as its photos to train on would be among them. "
                 "Give --part val or --part test; other data sets can be measured by a command of their own"
             )
-        return read_test(root) if part == "test" else read_validation(root)
+        return {"val": read_validation, "test": read_test}[part](root)
     photos = read_dataset(name, root)
     if part == "all":
         return photos

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dpiqa_plugin.preprocess import squash
-from dpiqa_training.datasets.labelled import read_squashed
+from dpiqa_training.datasets.decoding import read_squashed
 from dpiqa_training.distortions import LEVELS, ladder
 
 RUNGS = 1 + len(LEVELS)

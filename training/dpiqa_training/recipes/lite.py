@@ -36,7 +36,7 @@ from dpiqa_plugin.preprocess import LITE_INPUT_SIZE
 from dpiqa_training.checkpoint import load_checkpoint, require_same, save_checkpoint
 from dpiqa_training.config import LiteConfig
 from dpiqa_training.datasets import LabelledPhoto
-from dpiqa_training.datasets.labelled import read_squashed
+from dpiqa_training.datasets.decoding import read_squashed
 from dpiqa_training.datasets.ladders import RUNGS, LadderPhotos
 from dpiqa_training.errors import DivergedError
 from dpiqa_training.head_warm_up import warm_up_head
@@ -87,14 +87,18 @@ def train_lite(
     accelerator = _make_accelerator(config.precision)
     torch.manual_seed(config.seed)
     first = accelerator.is_main_process
-    run = _Run(config, training, ladders, folder, accelerator)
     checkpoint = folder / "checkpoint.pt"
-    if checkpoint.exists():
-        run.resume(load_checkpoint(checkpoint), checkpoint)
+    identity = _identity(config, training, ladders)
+    state = load_checkpoint(checkpoint) if checkpoint.exists() else None
+    if state is not None:
+        require_same(checkpoint, state, identity)
+    run = _Run(config, training, ladders, folder, accelerator)
+    if state is not None:
+        run.resume(state)
     else:
         run.start()
         if first:
-            save_checkpoint(checkpoint, run.state())
+            save_checkpoint(checkpoint, identity | run.state())
     run.share()
     steps = tqdm(_steps(config, len(training))[run.step :], desc="dpiqa_lite", unit="step", disable=not first)
     if not first:
@@ -108,7 +112,7 @@ def train_lite(
             log.write({f"training/{name}": value for name, value in losses.items()}, run.step)
             steps.set_postfix(loss=f"{losses['loss']:.4f}", refresh=False)
             if run.step == run.total or time.monotonic() - saved > config.checkpoint_seconds:
-                save_checkpoint(checkpoint, run.state())
+                save_checkpoint(checkpoint, identity | run.state())
                 saved = time.monotonic()
     calibrate_deviation(run.average, validation, str(accelerator.device))
     return run.average.eval()
@@ -142,15 +146,13 @@ class _Run:
         self.model.trunk.load_state_dict(imagenet_trunk())
         _freeze(self.model, config.trunk_lr)
         self.average = copy.deepcopy(self.model)
-        names = [f"{photo.path.name} {photo.path.stat().st_size}" for photo in training]
+        pixels, names = _Pixels(training), _names(training)
         with accelerator.main_process_first():
-            self.photos = cached_stages(self.model, _Pixels(training), names, folder / "photos.npy", device)
-        names = [str(config.seed), *(f"{path.name} {path.stat().st_size} {kind}" for path, kind in ladders)]
+            self.photos = cached_stages(self.model, pixels, names, folder / "photos.npy", device)
         distorted = LadderPhotos(ladders, LITE_INPUT_SIZE, config.seed)
+        names = _ladder_names(ladders, config.seed)
         with accelerator.main_process_first():
             self.ladders = cached_stages(self.model, distorted, names, folder / "ladders.npy", device)
-        labels = [f"{photo.path.name} {photo.mos}" for photo in training]
-        self.labels = hashlib.sha256("\n".join([*labels, *names]).encode()).hexdigest()
         self.mos = torch.tensor([photo.mos for photo in training]).to(device)
         self.weight = torch.tensor(
             [config.ss02_weight if photo.subset == "ss02" else 1.0 for photo in training]
@@ -180,9 +182,8 @@ class _Run:
         )
         self.average.load_state_dict(self.model.state_dict())
 
-    def resume(self, state: dict[str, Any], path: Path) -> None:
-        """Go on from ``state``, which was read from ``path``."""
-        require_same(path, state, {"config": asdict(self.config), "photos": self.labels})
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint of the same recipe and photos."""
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -194,10 +195,8 @@ class _Run:
         self.shared = self.accelerator.prepare(SharedStages(self.model, self.accelerator))
 
     def state(self) -> dict[str, Any]:
-        """Everything ``resume`` needs, with what it checks."""
+        """Everything ``resume`` needs."""
         return {
-            "config": asdict(self.config),
-            "photos": self.labels,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -255,6 +254,23 @@ class _Run:
         if step < warmup:
             return (step + 1) / warmup
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.total - warmup)))
+
+
+def _identity(
+    config: LiteConfig, training: list[LabelledPhoto], ladders: list[tuple[Path, str]]
+) -> dict[str, Any]:
+    """What a checkpoint must have in common with a run that goes on from it."""
+    mos = [str(photo.mos) for photo in training]
+    photos = "\n".join([*_names(training), *mos, *_ladder_names(ladders, config.seed)])
+    return {"config": asdict(config), "photos": hashlib.sha256(photos.encode()).hexdigest()}
+
+
+def _names(photos: list[LabelledPhoto]) -> list[str]:
+    return [f"{photo.path.name} {photo.path.stat().st_size}" for photo in photos]
+
+
+def _ladder_names(ladders: list[tuple[Path, str]], seed: int) -> list[str]:
+    return [str(seed), *(f"{path.name} {path.stat().st_size} {kind}" for path, kind in ladders)]
 
 
 def calibrate_deviation(model: Lite, photos: list[LabelledPhoto], device: str) -> None:

@@ -43,10 +43,10 @@ def train_student(
     training: Sequence[LabelledPhoto],
     validation: Sequence[LabelledPhoto],
     out: Path,
+    dataset: str,
     teacher: str | None = None,
     prompts: Path | None = None,
     trunk: Path | None = None,
-    dataset: str = "",
     reduced: bool = False,
     workers: int = 0,
 ) -> Path:
@@ -56,10 +56,10 @@ def train_student(
         config: the recipe.
         training, validation: photos with their opinions; the best epoch is chosen by the second.
         out: an existing folder for cache, checkpoint, log and weights.
+        dataset: of the photos; the weights' file names it.
         teacher: its weights: the path of what `train_teacher` wrote, or see `find_weights`.
         prompts: see `load_prompt_embeddings`.
         trunk: see `load_imagenet_trunk`.
-        dataset: name of the one that the photos are of, for the weights' file.
         reduced: tiny random models that need none of them: to try data and recipe out.
         workers: processes that decode photos.
 
@@ -87,6 +87,7 @@ def train_student(
     size = student.config.image_size
     task = Task(
         name="student",
+        dataset=dataset,
         model=student,
         training=PhotoViews(training, size, cache),
         validation=PhotoViews(validation, size),
@@ -94,7 +95,7 @@ def train_student(
         loss=lambda prediction, batch: {
             "map": config.map_weight * map_error(prediction.map, batch["teacher_map"])
         },
-        metadata={"model": "student", "dataset": dataset, "image_size": str(size)},
+        metadata={"model": "student", "image_size": str(size)},
     )
     return fit(accelerator, config, task, out, workers)
 

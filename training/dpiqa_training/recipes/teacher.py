@@ -41,9 +41,9 @@ def train_teacher(
     training: Sequence[LabelledPhoto],
     validation: Sequence[LabelledPhoto],
     out: Path,
+    dataset: str,
     base: str = STABLE_DIFFUSION,
     prompts: Path | None = None,
-    dataset: str = "",
     reduced: bool = False,
     workers: int = 0,
 ) -> Path:
@@ -53,9 +53,9 @@ def train_teacher(
         config: the recipe.
         training, validation: photos with their opinions; the best epoch is chosen by the second.
         out: an existing folder for cache, checkpoint, log and weights.
+        dataset: of the photos; the weights' file names it.
         base: see `load_stable_diffusion`.
         prompts: see `load_prompt_embeddings`.
-        dataset: name of the one that the photos are of, for the weights' file.
         reduced: a tiny random model that needs neither of them: to try data and recipe out.
         workers: processes that decode photos.
 
@@ -74,6 +74,7 @@ def train_teacher(
     size = teacher.config.image_size
     task = Task(
         name="teacher",
+        dataset=dataset,
         model=teacher,
         training=PhotoViews(training, size, cache),
         validation=PhotoViews(validation, size, cache),
@@ -81,7 +82,6 @@ def train_teacher(
         loss=lambda _prediction, _batch: {},
         metadata={
             "model": "teacher",
-            "dataset": dataset,
             "vae_range": config.vae_range,
             "image_size": str(size),
         },
