@@ -68,6 +68,15 @@ def test_a_map_that_no_gradient_gets_past_is_refused(train):
         train(replace(TEACHER, seed=4))
 
 
+def test_more_photos_than_a_gpus_memory_holds_are_refused(train, monkeypatch):
+    def too_much(*_arguments, **_options):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(Teacher, "forward", too_much)
+    with pytest.raises(RecipeError, match=r"micro_batch = \d+ is too much .*2\.00 GiB.*set a smaller one"):
+        train(TEACHER)
+
+
 def test_the_best_epoch_is_what_the_metric_loads(finished):
     weights = finished
     srcc = logged(weights.with_name("tensorboard"), "validation/srcc")

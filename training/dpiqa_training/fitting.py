@@ -112,7 +112,7 @@ def fit(accelerator: Accelerator, config: PaperConfig, task: Task, out: Path, wo
         Path of the best epoch's weights.
 
     Raises:
-        RecipeError: fewer photos than one step takes.
+        RecipeError: fewer photos than one step takes, or more at once than the GPU's memory holds.
         ResumeError: the checkpoint is of another recipe, other photos or another number of processes.
         DivergedError: the loss became infinite or not a number, or all photos score alike.
     """
@@ -134,7 +134,13 @@ def fit(accelerator: Accelerator, config: PaperConfig, task: Task, out: Path, wo
     )
     with contextlib.closing(run), bar:
         for batch in loader:
-            losses = run.train_on(batch)
+            try:
+                losses = run.train_on(batch)
+            except torch.cuda.OutOfMemoryError as error:
+                raise RecipeError(
+                    f"micro_batch = {config.micro_batch} is too much for this GPU's memory ({error}); "
+                    "set a smaller one in the recipe"
+                ) from error
             if losses is None:
                 continue
             bar.set_postfix(loss=f"{losses['loss']:.4f}", refresh=False)

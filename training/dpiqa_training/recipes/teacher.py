@@ -4,8 +4,9 @@ All is trained but the VAE, whose latents are therefore computed once and kept o
 the published checkpoints hold and no forward runs. The scale of the text adapter starts near 0, so that the
 U-Net first meets the prompts as CLIP embeds them (the paper does not say where it starts).
 
-Memory on a GPU, counted, not measured: 0.98 billion parameters at 16 bytes each (weight, gradient and Adam's
-two means in float32) are 15.7 GB, their bfloat16 copies 2.0 GB; what a forward keeps comes on top.
+Memory: 0.98 billion parameters at 16 bytes each (weight, gradient and Adam's two means in float32) are
+15.7 GB, their bfloat16 copies 2.0 GB; all in all 19.1 GB were measured with four photos at once, on a CPU
+(``benchmarks/full_size_training.py``).
 """
 
 from __future__ import annotations
