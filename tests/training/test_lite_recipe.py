@@ -5,6 +5,7 @@ import multiprocessing
 import shutil
 import signal
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,23 @@ def test_another_file_of_torch_is_no_checkpoint(other, tmp_path):
     torch.save(other, tmp_path / "checkpoint.pt")
     with pytest.raises(ResumeError, match=r"checkpoint\.pt is no checkpoint"):
         load_checkpoint(tmp_path / "checkpoint.pt")
+
+
+def test_an_archive_of_another_program_is_no_checkpoint(tmp_path):
+    with zipfile.ZipFile(tmp_path / "checkpoint.pt", "w") as archive:
+        archive.writestr("letter.txt", "mine")
+    with pytest.raises(ResumeError, match=r"checkpoint\.pt is damaged; delete it to begin anew"):
+        load_checkpoint(tmp_path / "checkpoint.pt")
+
+
+def test_a_checkpoint_of_old_torch_that_is_cut_off_is_called_damaged(tmp_path):
+    checkpoint = tmp_path / "checkpoint.pt"
+    torch.save({"weights": torch.rand(1000)}, checkpoint, _use_new_zipfile_serialization=False)
+    whole = checkpoint.read_bytes()
+    for size in range(100, len(whole), 371):
+        checkpoint.write_bytes(whole[:size])
+        with pytest.raises(ResumeError, match=r"checkpoint\.pt is damaged; delete it to begin anew"):
+            load_checkpoint(checkpoint)
 
 
 def test_a_checkpoint_that_memory_does_not_hold_is_not_called_damaged(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,18 @@ import torch
 from dpiqa_plugin.atomic import replacing
 from dpiqa_plugin.weights_file import fault
 from dpiqa_training.errors import CheckpointError, ResumeError
+
+_DAMAGE = (
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    struct.error,
+)
+"""What torch's readers raise of a file that is not what it seems."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -67,16 +80,24 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         if said := fault(path):
             raise ResumeError(f"the checkpoint {path} {said}; {advice}")
         state = torch.load(path, weights_only=True, map_location="cpu")
-    except (OSError, RuntimeError) as error:  # torch is out of memory
-        reason = str(error).strip().splitlines()[0]
-        raise ResumeError(
-            f"the checkpoint {path} cannot be read ({reason}); it is as it was: start again when it can"
-        ) from error
-    except (pickle.UnpicklingError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (OSError, MemoryError) as error:
+        raise _unreadable(path, error) from error
+    except RuntimeError as error:
+        if "memory" in str(error):  # torch has no type of its own for it on a CPU
+            raise _unreadable(path, error) from error
+        raise ResumeError(f"the checkpoint {path} is damaged; {advice}") from error
+    except _DAMAGE as error:
         raise ResumeError(f"the checkpoint {path} is damaged; {advice}") from error
     if not isinstance(state, dict):
         raise ResumeError(f"{path} is no checkpoint; {advice}")
     return state
+
+
+def _unreadable(path: Path, error: Exception) -> ResumeError:
+    reason = str(error).strip() or type(error).__name__
+    return ResumeError(
+        f"the checkpoint {path} cannot be read ({reason}); it is as it was: start again when it can"
+    )
 
 
 def random_states() -> dict[str, Any]:

@@ -277,7 +277,7 @@ def _train_lite(arguments: argparse.Namespace) -> None:
     if not _is_first():
         return
     export_lite(model, arguments.out)
-    weights = weights_scorer(arguments.out / "lite.safetensors", "cpu")
+    weights = weights_scorer(arguments.out / "lite.safetensors", "cpu")  # as most of its users will
     print(report(evaluate([weights], {"biq2021": validation})))
 
 
@@ -310,6 +310,7 @@ def _export(arguments: argparse.Namespace) -> None:
     from dpiqa_training.export import export_lite, export_student, export_teacher
 
     require_file("FILE", arguments.weights)
+    make_out_folder(arguments.out)
     if arguments.model == "lite":
         export_lite(load_lite(arguments.weights), arguments.out)
     elif arguments.model == "student":

@@ -96,8 +96,6 @@ def read_evaluate_options(arguments: argparse.Namespace) -> EvaluateOptions:
         raise UsageError("nothing to measure on: give --data, --ladders or both")
     require_file("--weights", arguments.weights)
     require_device(arguments.device, "auto")
-    if arguments.out:
-        make_out_folder(arguments.out)
     metrics = tuple(dict.fromkeys(arguments.metrics or (() if arguments.weights else ("dpiqa_lite",))))
     return EvaluateOptions(
         data,
@@ -127,6 +125,8 @@ def run_evaluation(options: EvaluateOptions) -> Evaluation:
     datasets = {
         name: read_part(name, root, options.part, options.splits) for name, root in options.data.items()
     }
+    if options.out:
+        make_out_folder(options.out)
     scorers = [metric_scorer(metric, options.device) for metric in options.metrics]
     if options.weights:
         scorers.append(weights_scorer(options.weights, options.device))

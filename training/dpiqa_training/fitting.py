@@ -139,7 +139,7 @@ def fit(accelerator: Accelerator, config: PaperConfig, task: Task, out: Path, wo
             except torch.cuda.OutOfMemoryError as error:
                 raise RecipeError(
                     f"micro_batch = {config.micro_batch} is too much for this GPU's memory ({error}); "
-                    "set a smaller one in the recipe"
+                    "set a smaller one in a recipe of your own (--config FILE), and begin in another --out"
                 ) from error
             if losses is None:
                 continue

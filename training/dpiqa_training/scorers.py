@@ -1,4 +1,7 @@
-"""Metrics under test: the batch tool's own back ends, so that what is measured is what its users get."""
+"""Metrics under test: the batch tool's own back ends, so that what is measured is what its users get.
+
+Weights that have no name in pyiqa, such as those of a training run, run in torch as their metric does there.
+"""
 
 from __future__ import annotations
 
@@ -150,7 +153,6 @@ class _OnTorch:
 
     lower_better = False
     score_range: tuple[float, float] | None = (0.0, 1.0)
-    batch_size = 8  # of teachers, what small GPUs hold
 
     def __init__(
         self,
@@ -163,6 +165,8 @@ class _OnTorch:
         module.to(device).to(memory_format=torch.channels_last).eval()  # a fifth less time
         self._predict = predict
         self._device = device
+        # On a CPU a teacher's score depends on its neighbours, by up to a thousandth.
+        self.batch_size = 1 if device == "cpu" else 8
         self.input_size: int | None = input_size
         self.identity = identity
         self.description = f"{identity} on torch, {device}"

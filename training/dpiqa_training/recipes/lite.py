@@ -95,6 +95,7 @@ def train_lite(
     run = _Run(config, training, ladders, folder, accelerator)
     if state is not None:
         run.resume(state)
+        del state  # a second copy of all weights
     else:
         run.start()
         if first:
