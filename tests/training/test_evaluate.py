@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from scipy import stats
 from subjects import make_subject
 
+from dpiqa_desktop.engine.backends.torch_backend import usable_device
 from dpiqa_plugin.errors import (
     DPIQAError,
     MetricError,
@@ -32,7 +33,6 @@ from dpiqa_training.correlation import agreement
 from dpiqa_training.datasets import LabelledPhoto
 from dpiqa_training.datasets.biq2021 import read_validation
 from dpiqa_training.datasets.catalogue import READERS, read_part
-from dpiqa_training.devices import best_device
 from dpiqa_training.distortions import KINDS
 from dpiqa_training.evaluate import evaluate
 from dpiqa_training.evaluation_report import report, write_report
@@ -241,7 +241,7 @@ def test_weights_of_nothing_that_is_known_are_refused(said, reason, tmp_path):
 
 
 def test_weights_are_measured_on_the_fastest_device(monkeypatch):
-    monkeypatch.setattr(scorers, "best_device", lambda: "meta")
+    monkeypatch.setattr(scorers, "usable_device", lambda _name: torch.device("meta"))
     assert weights_scorer(BUNDLED_WEIGHTS, "auto").backend.description.endswith("on torch, meta")
 
 
@@ -252,7 +252,7 @@ def test_the_fastest_device_is_a_gpu_where_there_is_one(cuda, mps, best, monkeyp
     monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(cuda))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: bool(mps))
-    assert best_device() == best
+    assert usable_device("auto").type == best
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -15,17 +15,20 @@ from dpiqa_plugin.atomic import replacing
 from dpiqa_plugin.weights_file import fault
 from dpiqa_training.errors import CheckpointError, ResumeError
 
-_DAMAGE = (
+_FAILURES = (
     AssertionError,
     AttributeError,
     EOFError,
     LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
     TypeError,
     ValueError,
     pickle.UnpicklingError,
     struct.error,
 )
-"""What torch's readers raise of a file that is not what it seems."""
+"""What torch's readers raise of a file that is not what it seems, or that they cannot read now."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -80,24 +83,23 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         if said := fault(path):
             raise ResumeError(f"the checkpoint {path} {said}; {advice}")
         state = torch.load(path, weights_only=True, map_location="cpu")
-    except (OSError, MemoryError) as error:
-        raise _unreadable(path, error) from error
-    except RuntimeError as error:
-        if "memory" in str(error):  # torch has no type of its own for it on a CPU
-            raise _unreadable(path, error) from error
-        raise ResumeError(f"the checkpoint {path} is damaged; {advice}") from error
-    except _DAMAGE as error:
+    except _FAILURES as error:
+        if _may_pass(error):
+            reason = str(error).strip() or type(error).__name__
+            raise ResumeError(
+                f"the checkpoint {path} cannot be read ({reason}); it is as it was: start again when it can"
+            ) from error
         raise ResumeError(f"the checkpoint {path} is damaged; {advice}") from error
     if not isinstance(state, dict):
         raise ResumeError(f"{path} is no checkpoint; {advice}")
     return state
 
 
-def _unreadable(path: Path, error: Exception) -> ResumeError:
-    reason = str(error).strip() or type(error).__name__
-    return ResumeError(
-        f"the checkpoint {path} cannot be read ({reason}); it is as it was: start again when it can"
-    )
+def _may_pass(error: Exception) -> bool:
+    """Whether the file may be whole: the disk or the memory failed."""
+    # torch has no type of its own for a CPU's lack of memory
+    lacks_memory = isinstance(error, RuntimeError) and "memory" in str(error)
+    return lacks_memory or isinstance(error, OSError | MemoryError)
 
 
 def random_states() -> dict[str, Any]:

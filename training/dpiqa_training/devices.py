@@ -5,12 +5,6 @@ from __future__ import annotations
 from dpiqa_plugin.errors import UsageError
 
 
-def best_device() -> str:
-    """Give torch's name of the fastest device here: CUDA, else MPS, else the CPU."""
-    devices = _devices()
-    return next(name for name in ("cuda", "mps", "cpu") if name in devices)
-
-
 def require_device(name: str, *others: str) -> None:
     """Refuse a device that torch does not know or that is not there.
 

@@ -58,8 +58,8 @@ class Task:
     """What is trained, and on what.
 
     Attributes:
-        dataset: of the photos, for a reader of the weights.
         name: of the model; ``NAME.safetensors`` will hold the best epoch's weights.
+        dataset: of the photos, for a reader of the weights.
         model: in float32; parameters that need no gradient are not trained.
         training, validation: photos; opinions are the target.
         predict: runs the model on a batch of views, ``image`` float32 in 0..1.
@@ -67,8 +67,8 @@ class Task:
         metadata: what a reader of the weights must know, kept in their file.
     """
 
-    dataset: str
     name: str
+    dataset: str
     model: nn.Module
     training: PhotoViews
     validation: PhotoViews

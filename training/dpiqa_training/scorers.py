@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from dpiqa_desktop.engine.backends import Backend, Judgement, create_backend
+from dpiqa_desktop.engine.backends.torch_backend import usable_device
 from dpiqa_desktop.engine.decode import decode
 from dpiqa_plugin.cards import CARDS
 from dpiqa_plugin.errors import MetricError, PhotoError, WeightsError
@@ -24,7 +25,6 @@ from dpiqa_plugin.models.lite import Lite
 from dpiqa_plugin.models.prediction import QualityPrediction
 from dpiqa_plugin.preprocess import DPIQA_INPUT_SIZE, LITE_INPUT_SIZE, squash
 from dpiqa_plugin.weights_file import about, is_safetensors
-from dpiqa_training.devices import best_device
 
 _INPUT_SIZES = {"teacher": DPIQA_INPUT_SIZE, "student": DPIQA_INPUT_SIZE, "lite": LITE_INPUT_SIZE}
 
@@ -129,14 +129,13 @@ def weights_scorer(weights: Path, device: str) -> Scorer:
         raise WeightsError(f"{weights} is of an unknown model, {kind!r}; update dpiqa")
     identity = f"{kind}-{fingerprint.sha256(weights)[:12]}" if weights.is_file() else kind
     metric = build(weights=weights)
-    device = best_device() if device == "auto" else device
-    backend = _OnTorch(metric, metric.predict, _INPUT_SIZES[kind], device, identity)
+    backend = _OnTorch(metric, metric.predict, _INPUT_SIZES[kind], usable_device(device), identity)
     return Scorer(weights.name, backend, "biq2021" if kind == "lite" else said.get("dataset", ""))
 
 
 def lite_scorer(model: Lite, device: str) -> Scorer:
     """Make a ``dpiqa_lite`` ready that is being trained."""
-    backend = _OnTorch(model, model, LITE_INPUT_SIZE, device, "dpiqa_lite-in-training")
+    backend = _OnTorch(model, model, LITE_INPUT_SIZE, torch.device(device), "dpiqa_lite-in-training")
     return Scorer("dpiqa_lite", backend, "biq2021")
 
 
@@ -147,7 +146,7 @@ class _OnTorch:
         module: is moved to the device.
         predict: what of it judges images (N, 3, S, S) in 0..1.
         input_size: S.
-        device: of torch.
+        device: where to judge.
         identity: of the weights.
     """
 
@@ -159,14 +158,14 @@ class _OnTorch:
         module: nn.Module,
         predict: Callable[[Tensor], QualityPrediction],
         input_size: int,
-        device: str,
+        device: torch.device,
         identity: str,
     ) -> None:
         module.to(device).to(memory_format=torch.channels_last).eval()  # a fifth less time
         self._predict = predict
         self._device = device
         # On a CPU a teacher's score depends on its neighbours, by up to a thousandth.
-        self.batch_size = 1 if device == "cpu" else 8
+        self.batch_size = 1 if device.type == "cpu" else 8
         self.input_size: int | None = input_size
         self.identity = identity
         self.description = f"{identity} on torch, {device}"

@@ -81,11 +81,7 @@ def train_teacher(
         validation=PhotoViews(validation, size, cache),
         predict=_predict,
         loss=lambda _prediction, _batch: {},
-        metadata={
-            "model": "teacher",
-            "vae_range": config.vae_range,
-            "image_size": str(size),
-        },
+        metadata={"model": "teacher", "vae_range": config.vae_range, "image_size": str(size)},
     )
     return fit(accelerator, config, task, out, workers)
 

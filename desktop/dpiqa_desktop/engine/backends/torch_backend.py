@@ -61,7 +61,7 @@ class TorchBackend:
             raise MissingExtraError(f"the metric {metric} on {device}", "pyiqa") from error
         configuration = _configuration(metric)
         self._torch = torch
-        self._device = _usable_device(device)
+        self._device = usable_device(device)
         try:
             self._metric = pyiqa.create_metric(metric, device=self._device)
         except DPIQAError:
@@ -206,7 +206,12 @@ def _range(text: str | None) -> tuple[float, float] | None:
         return None
 
 
-def _usable_device(name: str) -> torch.device:
+def usable_device(name: str) -> torch.device:
+    """Give a device of torch; ``auto`` is CUDA, else MPS, else the CPU.
+
+    Raises:
+        UsageError: it is not here, or torch knows no such.
+    """
     import torch
 
     if name == "auto":
